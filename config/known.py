@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Schema: TypeAlias = dict[str, Any]
 
+SHORT: Final = 3
 LISTED_MAX: Final = 12  # more names than that are no help on one line
 
 
@@ -105,8 +106,14 @@ def _step_schema(schema: Schema, step: str | int) -> Iterator[Schema]:
 def nearest(name: str, known: list[str]) -> str:
     """The known name that a writer most likely meant, or nothing."""
     folded = {one.casefold(): one for one in known}
-    found = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else ""
+    given = name.casefold()
+    # Of two or three letters one slip leaves but half.
+    found = get_close_matches(given, folded, n=1, cutoff=0.6 if len(given) > SHORT else 0.5)
+    if found:
+        return folded[found[0]]
+    # Kinds are long names of which people write the end: path for io.l5d.path.
+    ends = [one for one in folded if given and one.endswith("." + given)]
+    return folded[ends[0]] if len(ends) == 1 else ""
 
 
 def listed(names: list[str]) -> str:
