@@ -1,0 +1,112 @@
+"""What the engine asks of whoever routes: the seam between moving bytes and deciding where they go.
+
+The engine (`downstream`, `exchange`, `upstream`) knows HTTP and sockets. A `Way` stands behind a listener and turns each
+request head into a `Call` or a `Reply`; a `Call` is asked for an endpoint's pool, for the head to send, and is told what
+came of it. Neither knows the other's types beyond this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from proxy.errors import UpstreamError
+    from proxy.pool import Pool
+    from wire.errors import BadRequest
+    from wire.limits import Limits
+    from wire.request import RequestHead
+    from wire.response import ResponseHead
+
+
+class Peer(NamedTuple):
+    """The address at the other end of a connection."""
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of our own.
+
+    Shape: `block` holds header lines, each led by CRLF, without framing; the engine adds Content-Length and Connection.
+    `close` asks for the connection to end with it; `http_1_0` writes the status line as Linkerd's codec does.
+    """
+
+    status: int
+    body: bytes = b""
+    block: bytes = b"\r\nContent-Type: text/plain"
+    close: bool = False
+    http_1_0: bool = False
+
+    def render(self, *, keep_alive: bool, head_only: bool, minor: int) -> bytes:
+        """The answer's bytes."""
+        connection = b""
+        if not keep_alive:
+            connection = b"\r\nConnection: close"
+        elif minor == 0:
+            connection = b"\r\nConnection: keep-alive"
+        return b"HTTP/1.%d %d %b%b%b\r\nContent-Length: %d\r\n\r\n%b" % (
+            0 if self.http_1_0 else 1,
+            self.status,
+            reason_phrase(self.status),
+            self.block,
+            connection,
+            len(self.body),
+            b"" if head_only else self.body,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try the call once more, after a wait (seconds)."""
+
+    delay_s: float = 0.0
+
+
+class Call(Protocol):
+    """One request on its way, from the routing side. Each method is called on the loop and must not wait."""
+
+    timeout_s: float | None  # for the whole call, attempts and waits included
+
+    def dial(self) -> Pool | Reply:
+        """The pool of the endpoint to try now; a Reply when there is none."""
+
+    def head(self) -> bytes:
+        """The request's head for this attempt, up to the last header line: no framing, no blank line."""
+
+    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
+        """The block of header lines for the downstream, or Again (only if replayable)."""
+
+    def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
+        """What to do after a failed attempt of which nothing has reached the downstream."""
+
+    def on_end(
+        self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None
+    ) -> None:
+        """The exchange is over. status 0: the downstream went away first; error: the answer broke off."""
+
+
+class Way(Protocol):
+    """What stands behind a listener."""
+
+    limits: Limits
+
+    def on_request(
+        self, request: RequestHead, peer: Peer
+    ) -> Call | Reply | Awaitable[Call | Reply]:
+        """Route one request; an awaitable when the route is not known yet."""
+
+    def refuse(self, error: BadRequest, peer: Peer) -> Reply:
+        """The answer to bytes that are no request we accept; the connection ends with it."""
+
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+def reason_phrase(status: int) -> bytes:
+    """The status's standard phrase."""
+    return _REASONS.get(status, b"")

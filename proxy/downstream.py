@@ -1,0 +1,420 @@
+"""One connection from a client: reads requests, hands each to the listener's way, writes answers in order.
+
+States: reading a head → waiting for the way → exchanging → reading the next head. One exchange at a time; what a client
+pipelines beyond it waits in a bounded buffer, then in the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from proxy.call import Peer, Reply
+from proxy.exchange import Exchange
+from wire.chunked import ChunkedReader
+from wire.errors import BadRequest
+from wire.head import HEAD_END
+from wire.request import RequestHead, bad_request_line, read_request_head
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from proxy.call import Call
+    from proxy.listener import Listener
+
+_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# What we still read after the last answer, so that the client reads it before our close resets the connection.
+_LINGER_BYTES_MAX: Final = 262_144
+_MALFORMED: Final = 400
+
+
+class Downstream(asyncio.Protocol):
+    """A client's connection."""
+
+    __slots__ = (
+        "_body_held",
+        "_buffer",
+        "_chunks",
+        "_closing",
+        "_eof",
+        "_left",
+        "_linger",
+        "_parser",
+        "_pumping",
+        "_reading_paused",
+        "_route_task",
+        "_transport",
+        "complete",
+        "deadline",
+        "exchange",
+        "listener",
+        "loop",
+        "peer",
+        "requests",
+    )
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.loop = listener.loop
+        self.peer = Peer("", 0)
+        self.exchange: Exchange | None = None
+        self.deadline = 0.0  # the loop's clock; 0: none
+        self.complete = False
+        self.requests = 0
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._buffer = b""
+        self._left = 0
+        self._chunks: ChunkedReader | None = None
+        self._route_task: asyncio.Task[None] | None = None
+        self._body_held = False
+        self._reading_paused = False
+        self._pumping = False
+        self._closing = False
+        self._eof = False
+        self._linger = 0
+
+    # ---- called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] - TCP gives a full transport
+        self._transport.set_write_buffer_limits(high=65_536)  # type: ignore[union-attr] - just set
+        address = transport.get_extra_info("peername") or ("", 0)
+        self.peer = Peer(address[0], address[1])
+        if not self.listener.admit(self):
+            self._transport.abort()  # type: ignore[union-attr] - as above
+            return
+        self.deadline = self.loop.time() + self.listener.settings.head_timeout_s
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._transport = None
+        self.listener.forget(self)
+        if self._route_task is not None:
+            self._route_task.cancel()
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.cancel()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: it has half-closed and waits, or it is gone. Only time can tell.
+
+        A whole request is still answered, if that does not take long; half a one never.
+        """
+        if self._body_open() or (self.idle and not self._buffer):
+            return False
+        self._eof = True
+        self.deadline = self.loop.time() + self.listener.settings.half_closed_timeout_s
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            self._on_lingering(len(data))
+            return
+        if self._body_open():
+            try:
+                data = self._on_body_bytes(data)
+            except BadRequest as error:
+                self._refuse(error)
+                return
+            if not data:
+                return
+        self._buffer = self._buffer + data if self._buffer else data
+        self._pump()
+
+    def pause_writing(self) -> None:
+        self.deadline = self.loop.time() + self.listener.settings.send_timeout_s
+        if self.exchange is not None:
+            self.exchange.pause_answer()
+
+    def resume_writing(self) -> None:
+        self.deadline = self._end_of_patience() if self.exchange is not None else self.deadline
+        if self.exchange is not None:
+            self.exchange.resume_answer()
+
+    # ---- called by llhttp
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    # ---- called by the exchange
+
+    def write(self, data: bytes) -> None:
+        """Write bytes of an answer."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def hold_body(self) -> None:
+        """Stop reading: the other side is slower."""
+        self._body_held = True
+        self._update_reading()
+
+    def resume_body(self) -> None:
+        """Read again."""
+        if self._body_held:
+            self._body_held = False
+            self._update_reading()
+
+    def on_exchange_end(self, *, keep_alive: bool) -> None:
+        """The answer is written. Without keep_alive the connection ends once it is sent."""
+        self.exchange = None
+        self.resume_body()
+        if not keep_alive or self._transport is None or (self._eof and not self._buffer):
+            self.close_after_answer()
+            return
+        self.deadline = self.loop.time() + self.listener.settings.idle_timeout_s
+        if self._buffer:
+            self._pump()
+
+    def abort(self) -> None:
+        """End the connection at once: an answer broke off, and the client must notice."""
+        self.exchange = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- called by the listener
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.exchange is None and self._route_task is None
+
+    def on_deadline(self) -> None:
+        """The time to send a request, or to take an answer, is over."""
+        if self.idle and self._buffer and not self._closing:
+            self._refuse(BadRequest("the request did not come in time", 408))
+        else:
+            self.abort_exchange()
+
+    def abort_exchange(self) -> None:
+        """End everything on this connection now."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_after_answer(self) -> None:
+        """Close once everything is written; what the client still sends is read and thrown away for a moment."""
+        if self._closing or self._transport is None:
+            return
+        self._closing = True
+        self._buffer = b""
+        self.deadline = self.loop.time() + self.listener.settings.linger_timeout_s
+        if self._body_open():
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            self._body_held = False
+            self._update_reading()
+        else:
+            self._transport.close()
+
+    # ---- reading
+
+    def _end_of_patience(self) -> float:
+        """The deadline while an exchange is under way: none, unless the client may be gone."""
+        return self.loop.time() + self.listener.settings.half_closed_timeout_s if self._eof else 0.0
+
+    def _body_open(self) -> bool:
+        return self._left > 0 or self._chunks is not None
+
+    def _pump(self) -> None:
+        """Take requests from the buffer until one is under way or the bytes run out. Never calls itself."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._buffer and self.idle and not self._body_open() and not self._closing:
+                if not self._on_head_bytes():
+                    break
+        except BadRequest as error:
+            self._refuse(error)
+        finally:
+            self._pumping = False
+        self._update_reading()
+
+    def _on_head_bytes(self) -> bool:
+        """Start the request whose head is complete in the buffer; False when it is not yet."""
+        data = self._buffer
+        limits = self.listener.way.limits
+        end = data.find(HEAD_END)
+        if end < 0 or end + 4 > limits.head_bytes_max:
+            self._check_partial_head(data if end < 0 else data[:end])
+            self.deadline = (
+                self.deadline or self.loop.time() + self.listener.settings.head_timeout_s
+            )
+            return False
+        end += 4
+        head = data[:end]
+        self._buffer = data[end:]
+        self.complete = False
+        upgrade = False
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self._parser = httptools.HttpRequestParser(self)
+            upgrade = True
+        except httptools.HttpParserError as error:
+            raise _why(head, error) from None
+        request = read_request_head(head, limits)
+        if request.has_body == self.complete or (upgrade and request.has_body):
+            raise BadRequest("the end of the request is ambiguous")
+        self._start(request)
+        return True
+
+    def _check_partial_head(self, data: bytes) -> None:
+        """Refuse early what cannot become a head we take."""
+        limits = self.listener.way.limits
+        if _BARE_LF.search(data):
+            raise BadRequest("a line ends in a bare line feed")
+        line_end = data.find(b"\r\n")
+        if (line_end if line_end >= 0 else len(data)) > limits.target_bytes_max + 64:
+            raise BadRequest("the request line is too long", 414)
+        if len(data) + 4 > limits.head_bytes_max:
+            raise BadRequest("the request head is too large", 431)
+
+    def _start(self, request: RequestHead) -> None:
+        self.requests += 1
+        self.deadline = self._end_of_patience()
+        if request.chunked:
+            self._chunks = ChunkedReader(self.listener.way.limits)
+        elif request.content_length:
+            self._left = request.content_length
+        if request.has_body:
+            self.deadline = self.loop.time() + self.listener.settings.body_timeout_s
+        decided = self.listener.way.on_request(request, self.peer)
+        if isinstance(decided, Reply):
+            self._answer(request, decided)
+        elif hasattr(decided, "dial"):
+            self._exchange(request, decided)
+        else:
+            self.hold_body()
+            self._route_task = self.listener.tasks.start(self._route(request, decided), "route")
+
+    async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:
+        try:
+            call = await decided
+        finally:
+            self._route_task = None
+            self.resume_body()
+        if self._transport is None:
+            return
+        try:
+            if isinstance(call, Reply):
+                self._answer(request, call)
+            else:
+                self._exchange(request, call)
+        except BadRequest as error:
+            self._refuse(error)
+        self._pump()
+
+    def _exchange(self, request: RequestHead, call: Call) -> None:
+        self.exchange = exchange = Exchange(self, request, call)
+        if request.expects_continue:
+            self.write(_CONTINUE)
+        exchange.start()
+        if self._body_open() and self._buffer and self.exchange is exchange:
+            data, self._buffer = self._buffer, b""
+            self._buffer = self._on_body_bytes(data)
+
+    def _on_body_bytes(self, data: bytes) -> bytes:
+        """Pass body bytes up; returns what follows the body."""
+        exchange = self.exchange
+        if exchange is None:
+            # The way still thinks: a little may be in flight before reading stops.
+            self._buffer += data
+            return b""
+        settings = self.listener.settings
+        rest = b""
+        trailers = b""
+        if self._chunks is not None:
+            pieces = self._chunks.feed(data)
+            rest = self._chunks.rest
+            self._feed_parser(data[: len(data) - len(rest)] if rest else data)
+            done = self._chunks.done
+            trailers = self._chunks.trailers
+        else:
+            piece = data[: self._left]
+            rest = data[self._left :]
+            self._feed_parser(piece)
+            self._left -= len(piece)
+            pieces = [piece] if piece else []
+            done = not self._left
+        if done:
+            self._chunks = None
+            if not self.complete:
+                raise BadRequest("the end of the request is ambiguous")
+        self.deadline = (
+            self._end_of_patience() if done else self.loop.time() + settings.body_timeout_s
+        )
+        for piece in pieces:
+            exchange.on_request_body(piece)
+        if done and self.exchange is exchange:
+            exchange.on_request_end(trailers)
+        return rest
+
+    def _feed_parser(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise BadRequest(str(error)) from None
+
+    def _update_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        pause = self._body_held or (
+            not self.idle and len(self._buffer) > self.listener.way.limits.head_bytes_max
+        )
+        if pause is not self._reading_paused:
+            self._reading_paused = pause
+            if pause:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
+
+    # ---- answers of our own
+
+    def _answer(self, request: RequestHead, reply: Reply) -> None:
+        keep_alive = (
+            request.keep_alive
+            and not reply.close
+            and not self._body_open()
+            and not self.listener.draining
+        )
+        self.write(
+            reply.render(
+                keep_alive=keep_alive, head_only=request.method == b"HEAD", minor=request.minor
+            )
+        )
+        self.on_exchange_end(keep_alive=keep_alive)
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Answer bytes that we do not accept, and close. An exchange under way loses its request."""
+        exchange, self.exchange = self.exchange, None
+        self.listener.refused += 1
+        if exchange is not None:
+            answered = exchange.answered
+            exchange.cancel()
+            if answered:
+                self.abort()
+                return
+        reply = self.listener.way.refuse(error, self.peer)
+        self.write(reply.render(keep_alive=False, head_only=False, minor=1))
+        self._left = 1  # whatever follows is not read as a request
+        self.close_after_answer()
+
+    def _on_lingering(self, size: int) -> None:
+        self._linger += size
+        if self._linger > _LINGER_BYTES_MAX and self._transport is not None:
+            self._transport.abort()
+
+
+def _why(head: bytes, error: httptools.HttpParserError) -> BadRequest:
+    """llhttp's refusal with the right status: a version we do not speak is 505."""
+    malformed = bad_request_line(head)
+    return malformed if malformed.status != _MALFORMED else BadRequest(str(error))

@@ -1,0 +1,338 @@
+"""One request and its answer, between a downstream and whichever upstream ends up serving it.
+
+The life of an exchange, in calls: `start` → `dial` → connected → head and body out → response head → response body →
+end. A failure before any byte of the answer reached the downstream asks the call what to do: again, or a reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from proxy.call import Again, Reply, reason_phrase
+from proxy.errors import AnswerTimeout, UpstreamClosed, UpstreamError
+from wire.head import drop_pattern
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+    from proxy.downstream import Downstream
+    from proxy.pool import Pool
+    from proxy.upstream import Upstream
+    from wire.request import RequestHead
+    from wire.response import ResponseHead
+
+# Bodies up to this size are kept until the answer begins, so that the request can be sent again. Linkerd aggregates
+# up to streamAfterContentLengthKB, which is 5 by default.
+REPLAY_BYTES_MAX: Final = 5 * 1024
+# Body bytes held while the connection is being opened; then the downstream waits.
+HELD_BYTES_MAX: Final = 65_536
+# RFC 9110, 9.2.2: may be sent twice when a reused connection dies under them.
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+# A trailer may not speak where only a head may: RFC 9110, 6.5.1; and never for us.
+FORBIDDEN_TRAILERS: Final = drop_pattern(
+    rb"l5d[-_.][^:\r\n]*",
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"connection",
+    b"authorization",
+    b"cookie",
+    b"set-cookie",
+    rb"x-forwarded-[^:\r\n]*",
+    b"forwarded",
+    b"te",
+    b"trailer",
+)
+
+
+class Exchange:
+    """Moves one request up and one answer down."""
+
+    __slots__ = (
+        "_again",
+        "_body",
+        "_body_bytes",
+        "_chunked_down",
+        "_close_down",
+        "_down",
+        "_out",
+        "_pool",
+        "_replayable",
+        "_request_bytes",
+        "_response_bytes",
+        "_reused",
+        "_status",
+        "_timer",
+        "_up",
+        "call",
+        "cancelled",
+        "request",
+        "request_done",
+    )
+
+    def __init__(self, down: Downstream, request: RequestHead, call: Call) -> None:
+        self._down = down
+        self.request = request
+        self.call = call
+        self.cancelled = False
+        self.request_done = not request.has_body
+        self._up: Upstream | None = None
+        self._pool: Pool | None = None
+        self._body: list[bytes] = []  # framed pieces: to send first, and to send again
+        self._body_bytes = 0
+        self._replayable = not request.chunked and (request.content_length or 0) <= REPLAY_BYTES_MAX
+        self._out: list[bytes] = []
+        self._status = 0
+        self._request_bytes = 0
+        self._response_bytes = 0
+        self._reused = False
+        self._chunked_down = False
+        self._close_down = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether a byte of an answer has been written."""
+        return bool(self._status)
+
+    # ---- the request's way up
+
+    def start(self) -> None:
+        """Dial the first endpoint."""
+        timeout_s = self.call.timeout_s
+        if timeout_s is not None:
+            self._timer = self._down.loop.call_later(timeout_s, self._on_timeout)
+        self._dial()
+
+    def _dial(self) -> None:
+        self._again = None
+        pool = self.call.dial()
+        if isinstance(pool, Reply):
+            self._reply(pool, None)
+            return
+        self._pool = pool
+        upstream = pool.take()
+        if upstream is not None:
+            self.on_connected(upstream, reused=True)
+        else:
+            pool.connect(self)
+
+    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
+        """The pool has a connection for us: send what is there of the request."""
+        self._up = upstream
+        self._reused = reused
+        request = self.request
+        framing = b"\r\n\r\n"
+        if request.chunked:
+            framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        upstream.begin(self, b"".join((self.call.head(), framing, *self._body)))
+        if not self._replayable:
+            self._body.clear()
+            self._down.resume_body()
+
+    def on_request_body(self, piece: bytes) -> None:
+        """A piece of the request's body."""
+        self._request_bytes += len(piece)
+        if self.request.chunked:
+            piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+        self._send(piece)
+
+    def on_request_end(self, trailers: bytes) -> None:
+        """The request is complete. trailers: their block, as read."""
+        if self.request.chunked:
+            self._send(b"0" + FORBIDDEN_TRAILERS.sub(b"", trailers) + b"\r\n\r\n")
+        self.request_done = True
+
+    def _send(self, piece: bytes) -> None:
+        if self._up is not None:
+            self._up.write(piece)
+            if not self._replayable:
+                return
+        self._body.append(piece)
+        self._body_bytes += len(piece)
+        if self._up is None and self._body_bytes > HELD_BYTES_MAX:
+            self._down.hold_body()
+
+    def pause_request(self) -> None:
+        """The upstream is slow: the downstream waits."""
+        self._down.hold_body()
+
+    def resume_request(self) -> None:
+        """The upstream takes bytes again."""
+        self._down.resume_body()
+
+    # ---- the answer's way down
+
+    def on_interim(self, response: ResponseHead) -> None:
+        """A 1xx head. 100 ends here, for we answered Expect ourselves."""
+        if response.status != 100 and self.request.minor == 1:  # noqa: PLR2004
+            self._out.append(
+                b"HTTP/1.1 %d %b%b\r\n\r\n"
+                % (response.status, response.reason, response.end_to_end())
+            )
+
+    def on_response_head(self, response: ResponseHead) -> bool:
+        """The answer begins. False: it is not passed on, the call tries again and the connection is closed.
+
+        Raises: BadResponse, from reading the head's Connection line.
+        """
+        verdict = self.call.on_response(response, replayable=self._may_replay())
+        if isinstance(verdict, Again):
+            self._drop_upstream()
+            self._retry(verdict)
+            return False
+        self._status = response.status
+        down = self._down
+        self._close_down = (
+            not self.request.keep_alive or not self.request_done or down.listener.draining
+        )
+        framing = b""
+        if not response.bodyless and response.content_length is None:
+            if self.request.minor == 1:
+                self._chunked_down = True
+                framing = b"\r\nTransfer-Encoding: chunked"
+            else:
+                self._close_down = True
+        if self._close_down:
+            framing += b"\r\nConnection: close"
+        elif self.request.minor == 0:
+            framing += b"\r\nConnection: keep-alive"
+        self._out.append(
+            b"HTTP/1.1 %d %b%b%b\r\n\r\n"
+            % (response.status, response.reason or reason_phrase(response.status), verdict, framing)
+        )
+        return True
+
+    def on_response_body(self, piece: bytes) -> None:
+        """A piece of the answer's body."""
+        self._response_bytes += len(piece)
+        if self._chunked_down:
+            self._out.append(b"%x\r\n%b\r\n" % (len(piece), piece))
+        else:
+            self._out.append(piece)
+
+    def on_response_end(self, trailers: bytes, *, reusable: bool) -> None:
+        """The answer is complete; the connection has gone back to its pool, or is closed."""
+        del reusable
+        self._up = None
+        if self._chunked_down:
+            self._out.append(b"0" + FORBIDDEN_TRAILERS.sub(b"", trailers) + b"\r\n\r\n")
+        self.flush()
+        self._end(None)
+        self._down.on_exchange_end(keep_alive=not self._close_down)
+
+    def flush(self) -> None:
+        """Write what has gathered since the loop called us."""
+        out = self._out
+        if out:
+            self._down.write(out[0] if len(out) == 1 else b"".join(out))
+            out.clear()
+
+    def pause_answer(self) -> None:
+        """The downstream is slow: the upstream waits."""
+        if self._up is not None and self._up.transport is not None:
+            self._up.transport.pause_reading()
+
+    def resume_answer(self) -> None:
+        """The downstream takes bytes again."""
+        if self._up is not None and self._up.transport is not None:
+            self._up.transport.resume_reading()
+
+    # ---- failures
+
+    def _may_replay(self) -> bool:
+        return self._replayable and self.request_done and not self._status
+
+    def on_connect_failed(self, error: UpstreamError) -> None:
+        """There is no connection; nothing was sent, so whatever is held of the body can be sent elsewhere."""
+        self._fail(error, replayable=True)
+
+    def on_upstream_failed(self, error: UpstreamError) -> None:
+        """The upstream broke off. The connection is gone."""
+        self._up = None
+        if self._status:
+            self._end(error)
+            self._down.abort()
+            return
+        if (
+            isinstance(error, UpstreamClosed)
+            and self._reused
+            and self.request.method in IDEMPOTENT
+            and self._may_replay()
+        ):
+            # It died while idle and we found out by writing: not the endpoint's failure, so the same pool is asked again.
+            self._reused = False
+            assert self._pool is not None  # noqa: S101 - a reused connection came from it
+            self._pool.connect(self)
+            return
+        self._fail(error, replayable=self._may_replay())
+
+    def _fail(self, error: UpstreamError, *, replayable: bool) -> None:
+        verdict = self.call.on_failure(error, replayable=replayable)
+        if isinstance(verdict, Again):
+            self._retry(verdict)
+        else:
+            self._reply(verdict, error)
+
+    def _retry(self, again: Again) -> None:
+        if again.delay_s > 0:
+            self._again = self._down.loop.call_later(again.delay_s, self._dial)
+        else:
+            self._dial()
+
+    def _on_timeout(self) -> None:
+        self._timer = None
+        self._drop_upstream()
+        self.cancelled = True  # a connection that is still being opened goes to the pool
+        error = AnswerTimeout("the answer did not come in time")
+        if self._status:
+            self._end(error)
+            self._down.abort()
+            return
+        verdict = self.call.on_failure(error, replayable=False)
+        if isinstance(verdict, Again):  # a timeout of the whole call leaves no time to try again
+            verdict = Reply(503)
+        self._reply(verdict, error)
+
+    def _drop_upstream(self) -> None:
+        upstream, self._up = self._up, None
+        if upstream is not None:
+            upstream.close()
+
+    def _reply(self, reply: Reply, error: UpstreamError | None) -> None:
+        keep_alive = (
+            self.request.keep_alive
+            and self.request_done
+            and not reply.close
+            and not self._down.listener.draining
+        )
+        self._out.clear()
+        self._status = reply.status
+        self._response_bytes = len(reply.body)
+        self._down.write(
+            reply.render(
+                keep_alive=keep_alive,
+                head_only=self.request.method == b"HEAD",
+                minor=self.request.minor,
+            )
+        )
+        self._end(error)
+        self._down.on_exchange_end(keep_alive=keep_alive)
+
+    def cancel(self) -> None:
+        """The downstream is gone."""
+        if self.cancelled:
+            return
+        self.cancelled = True
+        self._drop_upstream()
+        self._status = 0
+        self._end(None)
+
+    def _end(self, error: UpstreamError | None) -> None:
+        self.cancelled = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._again is not None:
+            self._again.cancel()
+        self.call.on_end(self._status, self._request_bytes, self._response_bytes, error)

@@ -1,0 +1,131 @@
+"""A bound address with the way behind it: admits connections, ends overdue ones, drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.downstream import Downstream
+from proxy.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.call import Way
+
+_SWEEP_S = (
+    0.5  # how late a timeout may be; one pass over 10,000 connections costs about a millisecond
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerSettings:
+    """Bounds of one listener. Times in seconds."""
+
+    connections_max: int = 20_000
+    head_timeout_s: float = 10.0  # from the first byte awaited to the head's end: slowloris
+    body_timeout_s: float = 30.0  # between two pieces of a body
+    idle_timeout_s: float = 60.0  # must outlast the balancer in front of us
+    send_timeout_s: float = 30.0  # a client that takes no byte of its answer
+    half_closed_timeout_s: float = (
+        1.0  # a client that sends no more, until its answer: it may be gone
+    )
+    linger_timeout_s: float = 2.0  # after the last answer, for a client that still sends
+    backlog: int = 2_048
+
+
+class Listener:
+    """Accepts connections for one way."""
+
+    def __init__(self, way: Way, settings: ListenerSettings | None = None) -> None:
+        self.way = way
+        self.settings = settings or ListenerSettings()
+        self.loop = asyncio.get_running_loop()
+        self.tasks = Tasks()
+        self.draining = False
+        self.accepted = 0
+        self.rejected = 0  # over connections_max
+        self.refused = 0  # bytes that were no request
+        self.on_sweep: Callable[[float], None] | None = None
+        self._connections: set[Downstream] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Bind and accept; returns the port (useful with port 0).
+
+        Raises: OSError, when the address cannot be bound.
+        """
+        self._server = await self.loop.create_server(
+            lambda: Downstream(self),
+            host,
+            port,
+            backlog=self.settings.backlog,
+            reuse_address=True,
+            reuse_port=reuse_port or None,
+        )
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    def admit(self, connection: Downstream) -> bool:
+        """Count a new connection in; False when there are too many."""
+        if len(self._connections) >= self.settings.connections_max or self.draining:
+            self.rejected += 1
+            return False
+        self.accepted += 1
+        self._connections.add(connection)
+        self._empty.clear()
+        return True
+
+    def forget(self, connection: Downstream) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        overdue = [one for one in self._connections if 0.0 < one.deadline < now]
+        for connection in overdue:
+            connection.on_deadline()
+        if self.on_sweep is not None:
+            self.on_sweep(now)
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+
+    async def drain(self, deadline_s: float) -> int:
+        """Stop accepting, let requests under way finish, then end what is left. Returns how many were cut."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            if connection.idle:
+                connection.close_after_answer()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline_s):
+                await self._empty.wait()
+        left = list(self._connections)
+        for connection in left:
+            connection.abort_exchange()
+        await self.aclose()
+        return len(left)
+
+    async def aclose(self) -> None:
+        """Close at once."""
+        self.draining = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.abort_exchange()
+        await self.tasks.aclose()

@@ -1,0 +1,160 @@
+"""Connections to one endpoint: idle ones are reused last in, first out; their number and the waiting line are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.errors import ConnectFailed, NoConnection, UpstreamError
+from proxy.upstream import Upstream
+
+if TYPE_CHECKING:
+    from proxy.tasks import Tasks
+    from wire.limits import Limits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """Bounds of one endpoint's pool."""
+
+    connections_max: int = 10_000  # Linkerd has no bound; file descriptors have
+    waiters_max: int = 10_000  # requests that wait for a connection beyond that
+    idle_max: int = 1_000
+    idle_timeout_s: float = 55.0  # shorter than the 60 s after which most servers close
+    connect_timeout_s: float = 1.0  # fixed in Linkerd 1.7.5
+
+
+class Waiter(Protocol):
+    """Who asked for a connection."""
+
+    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
+        """Here it is."""
+
+    def on_connect_failed(self, error: UpstreamError) -> None:
+        """There will be none."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the waiter has gone away."""
+
+
+class Pool:
+    """Connections to one endpoint. `close()` ends the idle ones; busy ones end after their exchange."""
+
+    def __init__(
+        self, ip: str, port: int, *, tasks: Tasks, limits: Limits, settings: PoolSettings
+    ) -> None:
+        self.ip = ip
+        self.port = port
+        self.limits = limits
+        self.settings = settings
+        self.connections = 0  # open or being opened
+        self.connects = 0
+        self.closed = False
+        self._idle: list[Upstream] = []
+        self._waiters: deque[Waiter] = deque()
+        self._tasks = tasks
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait for a request."""
+        return len(self._idle)
+
+    def take(self) -> Upstream | None:
+        """An idle connection, if there is a good one."""
+        idle = self._idle
+        while idle:
+            upstream = idle.pop()
+            if upstream.usable():
+                return upstream
+        return None
+
+    def connect(self, waiter: Waiter) -> None:
+        """Open a connection for the waiter, or put him in line when the limit is reached."""
+        if self.connections < self.settings.connections_max:
+            self.connections += 1
+            self.connects += 1
+            self._tasks.start(self._open(waiter), f"connect {self.ip}:{self.port}")
+        elif len(self._waiters) < self.settings.waiters_max:
+            self._waiters.append(waiter)
+        else:
+            waiter.on_connect_failed(
+                NoConnection(f"{self.ip}:{self.port} is at its connection limit")
+            )
+
+    async def _open(self, waiter: Waiter) -> None:
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout_s):
+                _, upstream = await self._loop.create_connection(
+                    lambda: Upstream(self), self.ip, self.port
+                )
+        except (OSError, TimeoutError) as error:
+            self._gone()
+            if not waiter.cancelled:
+                waiter.on_connect_failed(ConnectFailed(str(error) or "connect timed out"))
+            return
+        except asyncio.CancelledError:
+            self._gone()
+            raise
+        if waiter.cancelled:
+            self.give_back(upstream)
+        else:
+            waiter.on_connected(upstream, reused=False)
+
+    def give_back(self, upstream: Upstream) -> None:
+        """Take back a connection that is ready for another request."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.cancelled:
+                # Not in this call: the connection's last exchange is still being closed below us.
+                self._loop.call_soon(self._hand_over, waiter, upstream)
+                return
+        if self.closed or len(self._idle) >= self.settings.idle_max:
+            upstream.close()
+            return
+        upstream.idle_since = self._loop.time()
+        self._idle.append(upstream)
+
+    def _hand_over(self, waiter: Waiter, upstream: Upstream) -> None:
+        if waiter.cancelled or not upstream.usable():
+            if upstream.usable():
+                self.give_back(upstream)
+            if not waiter.cancelled:
+                self.connect(waiter)
+            return
+        waiter.on_connected(upstream, reused=True)
+
+    def on_lost(self, upstream: Upstream) -> None:
+        """A connection is gone; the next in line may open one."""
+        if upstream in self._idle:
+            self._idle.remove(upstream)
+        self._gone()
+
+    def _gone(self) -> None:
+        self.connections -= 1
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.cancelled:
+                self.connect(waiter)
+                return
+
+    def sweep(self, now: float) -> None:
+        """Close connections that have been idle for too long. now: the loop's clock, seconds."""
+        deadline = now - self.settings.idle_timeout_s
+        stale = [upstream for upstream in self._idle if upstream.idle_since < deadline]
+        for upstream in stale:
+            self._idle.remove(upstream)
+            upstream.close()
+
+    def close(self) -> None:
+        """End the idle connections; busy ones end when their exchange does."""
+        self.closed = True
+        idle, self._idle = self._idle, []
+        for upstream in idle:
+            upstream.close()
+
+    def __repr__(self) -> str:
+        return f"<Pool {self.ip}:{self.port} {self.connections} open, {len(self._idle)} idle>"

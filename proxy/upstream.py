@@ -1,0 +1,238 @@
+"""One connection to an endpoint: it carries one exchange at a time and is reused only when nothing is in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import httptools
+
+from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError
+from wire.chunked import ChunkedReader
+from wire.errors import BadRequest, BadResponse
+from wire.head import HEAD_END
+from wire.response import ResponseHead, read_response_head
+
+if TYPE_CHECKING:
+    from proxy.exchange import Exchange
+    from proxy.pool import Pool
+
+_SWITCHING: Final = 101
+_INTERIM_MAX: Final = 8  # 1xx heads before the answer; an endless row of them is an attack
+
+
+class Upstream(asyncio.Protocol):
+    """Reads answers for its exchange: head, body, end.
+
+    llhttp reads every byte beside our own framing; where the two disagree about the end of an answer, the connection
+    is closed and the answer counts as broken.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_chunks",
+        "_head",
+        "_interim",
+        "_left",
+        "_parser",
+        "_pool",
+        "complete",
+        "exchange",
+        "idle_since",
+        "transport",
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.exchange: Exchange | None = None
+        self.transport: asyncio.Transport | None = None
+        self.idle_since = 0.0
+        self.complete = False
+        self._buffer = b""
+        self._head: ResponseHead | None = None
+        self._chunks: ChunkedReader | None = None
+        self._left = 0
+        self._interim = 0
+        self._parser = httptools.HttpResponseParser(self)
+
+    # ---- called by the pool and the exchange
+
+    def usable(self) -> bool:
+        """Whether another request may be written."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    def begin(self, exchange: Exchange, data: bytes) -> None:
+        """Write the beginning of a request; the answer belongs to that exchange."""
+        self.exchange = exchange
+        self.complete = False
+        self.transport.write(data)  # type: ignore[union-attr] - a connection in a pool is connected
+
+    def write(self, data: bytes) -> None:
+        """Write more of the request."""
+        if self.usable():
+            self.transport.write(data)  # type: ignore[union-attr] - as above
+
+    def close(self) -> None:
+        """End the connection at once; the exchange, if any, is told nothing more."""
+        self.exchange = None
+        if self.transport is not None:
+            self.transport.abort()
+
+    # ---- called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment] - the loop's type is wider than what TCP gives
+        self.transport.set_write_buffer_limits(high=65_536)  # type: ignore[union-attr] - just set
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            # Nobody asked: a second answer, or bytes behind the last one. It must never reach the next request.
+            self.close()
+            return
+        try:
+            if self._head is None:
+                self._on_head_bytes(exchange, data)
+            else:
+                self._on_body_bytes(exchange, data)
+        except (BadResponse, BadRequest) as error:
+            self._break(UpstreamBroken(error.reason))
+        else:
+            exchange.flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.on_lost(self)
+        exchange, self.exchange = self.exchange, None
+        self.transport = None
+        if exchange is None:
+            return
+        head = self._head
+        if head is not None and exc is None and self._until_close(head):
+            exchange.on_response_end(b"", reusable=False)
+            exchange.flush()
+            return
+        exchange.on_upstream_failed(
+            UpstreamClosed(str(exc) if exc else "the endpoint closed the connection")
+        )
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.pause_request()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.resume_request()
+
+    # ---- called by llhttp
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    # ---- reading
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._parser = httptools.HttpResponseParser(self)
+        except httptools.HttpParserError as error:
+            raise BadResponse(str(error)) from None
+
+    def _on_head_bytes(self, exchange: Exchange, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+        end = data.find(HEAD_END)
+        if end < 0:
+            if len(data) > self._pool.limits.head_bytes_max:
+                raise BadResponse("the response head is too large")
+            self._buffer = data
+            return
+        end += 4
+        self._buffer = b""
+        if end > self._pool.limits.head_bytes_max:
+            raise BadResponse("the response head is too large")
+        head = read_response_head(data[:end], exchange.request.method)
+        self._parse(data[:end])
+        rest = data[end:]
+        if head.interim:
+            self._on_interim(exchange, head, rest)
+            return
+        if head.status == _SWITCHING:
+            raise BadResponse("101 was not asked for")
+        self._head = head
+        if head.chunked and not head.bodyless:
+            self._chunks = ChunkedReader(self._pool.limits)
+        self._left = head.content_length or 0
+        if not exchange.on_response_head(head):
+            return  # the exchange tries again elsewhere and has closed us
+        self._on_body_bytes(exchange, rest)
+
+    def _on_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+        self._interim += 1
+        if self._interim > _INTERIM_MAX:
+            raise BadResponse("too many interim responses")
+        self.complete = False
+        exchange.on_interim(head)
+        if rest:
+            self._on_head_bytes(exchange, rest)
+
+    @staticmethod
+    def _until_close(head: ResponseHead) -> bool:
+        return not head.bodyless and not head.chunked and head.content_length is None
+
+    def _on_body_bytes(self, exchange: Exchange, data: bytes) -> None:
+        """Take body bytes; llhttp is given exactly those that our framing says belong to this answer."""
+        head = self._head
+        assert head is not None  # noqa: S101 - callers have seen the head
+        if head.bodyless:
+            self._finish(exchange, b"", extra=bool(data))
+        elif self._chunks is not None:
+            for piece in self._chunks.feed(data):
+                exchange.on_response_body(piece)
+            rest = self._chunks.rest
+            self._parse(data[: len(data) - len(rest)] if rest else data)
+            if self._chunks.done:
+                self._finish(exchange, self._chunks.trailers, extra=bool(rest))
+        elif head.content_length is None:
+            if data:
+                self._parse(data)
+                exchange.on_response_body(data)
+        else:
+            extra = len(data) > self._left
+            piece = data[: self._left] if extra else data
+            self._left -= len(piece)
+            if piece:
+                self._parse(piece)
+                exchange.on_response_body(piece)
+            if not self._left:
+                self._finish(exchange, b"", extra=extra)
+
+    def _finish(self, exchange: Exchange, trailers: bytes, *, extra: bool) -> None:
+        head = self._head
+        assert head is not None  # noqa: S101
+        agreed = self.complete
+        if head.bodyless:
+            # llhttp does not know that HEAD was asked; it may wait for a body, and must start anew.
+            agreed = True
+            self._parser = httptools.HttpResponseParser(self)
+        if not agreed:
+            raise BadResponse("the end of the answer is ambiguous")
+        reusable = head.keep_alive and not extra and exchange.request_done
+        self.exchange = None
+        self._head = None
+        self._chunks = None
+        self._interim = 0
+        if reusable and not self._pool.closed:
+            self._pool.give_back(self)
+        else:
+            self.close()
+        exchange.on_response_end(trailers, reusable=reusable)
+
+    def _break(self, error: UpstreamError) -> None:
+        exchange, self.exchange = self.exchange, None
+        self.close()
+        if exchange is not None:
+            exchange.on_upstream_failed(error)

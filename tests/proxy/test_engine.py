@@ -1,0 +1,442 @@
+"""The engine with a way that sends everything to one place: bytes in, bytes out, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from proxy.call import Again, Call, Peer, Reply
+from proxy.errors import UpstreamError
+from proxy.listener import Listener, ListenerSettings
+from proxy.pool import Pool, PoolSettings
+from tests.kits.sockets import GREETING, connected, exchange, upstream, whole_request
+from wire.errors import BadRequest
+from wire.limits import EDGE_LIMITS, Limits
+from wire.request import RequestHead
+from wire.response import ResponseHead
+
+GET = b"GET /a?b=c HTTP/1.1\r\nHost: web\r\nX-Thing: 1\r\n\r\n"
+CLOSE = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
+
+
+class OneCall:
+    """Sends the request as it is to one pool; tries again as often as told."""
+
+    def __init__(self, way: OneWay, request: RequestHead) -> None:
+        self.way = way
+        self.request = request
+        self.timeout_s = way.timeout_s
+        self.failures = 0
+
+    def dial(self) -> Pool | Reply:
+        return self.way.pool
+
+    def head(self) -> bytes:
+        request = self.request
+        return request.method + b" " + request.target + b" HTTP/1.1" + request.end_to_end()
+
+    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
+        if response.status == 503 and replayable and self.failures < self.way.retries:
+            self.failures += 1
+            return Again()
+        return response.end_to_end()
+
+    def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
+        if replayable and self.failures < self.way.retries:
+            self.failures += 1
+            return Again()
+        return Reply(502, f"{type(error).__name__}: {error}".encode())
+
+    def on_end(
+        self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None
+    ) -> None:
+        self.way.ends.append((status, request_bytes, response_bytes, type(error)))
+
+
+class OneWay:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.pool: Pool
+        self.ends: list[tuple[int, int, int, type]] = []
+        self.retries = 0
+        self.timeout_s: float | None = None
+        self.slow: asyncio.Event | None = None
+
+    def on_request(self, request: RequestHead, peer: Peer) -> object:
+        del peer
+        if self.slow is not None:
+            return self.later(request)
+        return OneCall(self, request)
+
+    async def later(self, request: RequestHead) -> Call:
+        assert self.slow is not None
+        await self.slow.wait()
+        return OneCall(self, request)
+
+    def refuse(self, error: BadRequest, peer: Peer) -> Reply:
+        del peer
+        return Reply(error.status, error.reason.encode(), close=True)
+
+
+Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[OneWay, int, Listener]]]
+
+
+@contextlib.asynccontextmanager
+async def engine(
+    port: int,
+    *,
+    limits: Limits = EDGE_LIMITS,
+    settings: ListenerSettings | None = None,
+    pool: PoolSettings | None = None,
+) -> AsyncIterator[tuple[OneWay, int, Listener]]:
+    way = OneWay(limits)
+    listener = Listener(way, settings)  # type: ignore[arg-type]
+    way.pool = Pool(
+        "127.0.0.1", port, tasks=listener.tasks, limits=limits, settings=pool or PoolSettings()
+    )
+    bound = await listener.start("127.0.0.1", 0)
+    try:
+        yield way, bound, listener
+    finally:
+        way.pool.close()
+        await listener.aclose()
+
+
+async def test_a_request_crosses_and_its_connection_is_kept() -> None:
+    async with (
+        upstream() as behind,
+        engine(behind.port) as (way, port, _),
+        connected(port) as client,
+    ):
+        for _ in range(3):
+            head, body = await client.ask(GET)
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert body == b"hello"
+        assert behind.seen == (b"GET /a?b=c HTTP/1.1\r\nHost: web\r\nX-Thing: 1\r\n\r\n") * 3
+        assert len(behind.connections) == 1
+        assert way.ends == [(200, 0, 5, type(None))] * 3
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    def numbered(data: bytes) -> bytes | None:
+        if not data.endswith(b"\r\n\r\n"):
+            return None
+        path = data.split(b" ", 2)[1]
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path)
+
+    async with upstream(numbered) as behind, engine(behind.port) as (_, port, _l):
+        wanted = [b"/%d" % n for n in range(20)]
+        requests = b"".join(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path for path in wanted)
+        async with connected(port) as client:
+            client.writer.write(requests)
+            assert [(await client.answer())[1] for _ in wanted] == wanted
+
+
+@pytest.mark.parametrize("size", [1, 1_000, 300_000])
+async def test_bodies_of_known_length_cross_whole(size: int) -> None:
+    body = bytes(range(256)) * (size // 256 + 1)
+    body = body[:size]
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (size, body)
+    async with upstream(whole_request(answer)) as behind, engine(behind.port) as (way, port, _):
+        async with connected(port) as client:
+            _, got = await client.ask(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (size, body)
+            )
+        assert got == body
+        assert behind.seen.endswith(b"\r\n\r\n" + body)
+        assert way.ends == [(200, size, size, type(None))]
+
+
+async def test_chunked_bodies_are_framed_anew_without_extensions() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n002\r\nde\r\n0\r\nX-T: 1\r\n\r\n"
+    async with upstream(whole_request(answer)) as behind, engine(behind.port) as (_, port, _l):
+        async with connected(port) as client:
+            head, body = await client.ask(
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;q\r\nhello\r\n0\r\nl5d-dtab: /a=>/b\r\n\r\n"
+            )
+        assert body == b"abcde"
+        assert head.lower().count(b"transfer-encoding: chunked") == 1
+        assert behind.seen.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+
+
+async def test_an_answer_that_ends_with_the_connection_is_framed_for_a_client_that_stays() -> None:
+    async with (
+        upstream(
+            whole_request(b"HTTP/1.1 200 OK\r\n\r\nuntil the end"), close_after=True
+        ) as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        head, body = await client.ask(GET)
+        assert b"Transfer-Encoding: chunked" in head
+        assert body == b"until the end"
+
+
+async def test_a_1_0_client_gets_no_chunks() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    async with upstream(whole_request(answer)) as behind, engine(behind.port) as (_, port, _l):
+        got = await exchange(port, b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        assert got.endswith(b"\r\n\r\nabc")
+        assert b"chunked" not in got
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        (b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+        (b"GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        (b"GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"),
+    ],
+)
+async def test_answers_without_a_body_leave_the_connections_usable(
+    method: bytes, answer: bytes
+) -> None:
+    async with (
+        upstream(whole_request(answer)) as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        for _ in range(2):
+            head, body = await client.ask(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n", head=True)
+            assert (
+                head.split(b" ", 1)[1].split(b"\r\n")[0]
+                == answer.split(b" ", 1)[1].split(b"\r\n")[0]
+            )
+            assert body == b""
+        assert len(behind.connections) == 1
+
+
+async def test_a_second_answer_is_never_given_to_the_next_client() -> None:
+    async with (
+        upstream(whole_request(GREETING + GREETING)) as behind,
+        engine(behind.port) as (_, port, _l),
+    ):
+        async with connected(port) as client:
+            assert (await client.ask(GET))[1] == b"hello"
+            assert (await client.ask(GET))[1] == b"hello"
+        assert len(behind.connections) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20,
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_an_answer_beyond_doubt_or_none(answer: bytes) -> None:
+    async with upstream(whole_request(answer)) as behind, engine(behind.port) as (way, port, _):
+        async with connected(port) as client:
+            head, _ = await client.ask(GET)
+        assert head.startswith(b"HTTP/1.1 502 ")
+        assert way.pool.idle == 0
+
+
+async def test_an_answer_that_breaks_off_cuts_the_client() -> None:
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nonly this"
+    async with (
+        upstream(whole_request(cut), close_after=True) as behind,
+        engine(behind.port) as (way, port, _),
+    ):
+        got = await exchange(port, GET)
+        assert got.endswith(b"only this")
+        assert way.ends[0][3].__name__ == "UpstreamClosed"
+
+
+async def test_a_reused_connection_that_died_is_replaced_for_a_repeatable_request() -> None:
+    answered: list[int] = []
+
+    def once_per_connection(data: bytes) -> bytes | None:
+        del data
+        answered.append(1)
+        return GREETING
+
+    async with (
+        upstream(once_per_connection, close_after=True) as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        for _ in range(5):
+            assert (await client.ask(GET))[1] == b"hello"
+
+
+async def test_a_refused_connection_is_told() -> None:
+    async with upstream() as gone:
+        free = gone.port
+    async with engine(free) as (way, port, _), connected(port) as client:
+        head, body = await client.ask(GET)
+        assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+        assert body.startswith(b"ConnectFailed")
+        assert way.ends == [(502, 0, len(body), way.ends[0][3])]
+
+
+async def test_a_retry_meets_another_answer() -> None:
+    answers = iter([b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", GREETING])
+    async with upstream(lambda _: next(answers)) as behind, engine(behind.port) as (way, port, _):
+        way.retries = 1
+        async with connected(port) as client:
+            head, body = await client.ask(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+            )
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == b"hello"
+        assert behind.seen.count(b"\r\n\r\nabc") == 2
+
+
+async def test_a_call_that_takes_too_long_ends() -> None:
+    async with upstream(lambda _: None) as behind, engine(behind.port) as (way, port, _):
+        way.timeout_s = 0.1
+        async with connected(port) as client:
+            head, body = await client.ask(GET)
+            assert head.startswith(b"HTTP/1.1 502")
+            assert body.startswith(b"AnswerTimeout")
+
+
+async def test_a_client_that_leaves_takes_its_upstream_connection_along() -> None:
+    settings = ListenerSettings(half_closed_timeout_s=0.1)
+    async with (
+        upstream(lambda _: None) as behind,
+        engine(behind.port, settings=settings) as (way, port, _),
+    ):
+        async with connected(port) as client:
+            client.writer.write(GET)
+            await behind.saw(len(GET))
+        await behind.until(lambda: not behind.open)
+        assert way.ends == [(0, 0, 0, type(None))]
+
+
+async def test_a_client_that_leaves_within_its_body_ends_the_exchange_at_once() -> None:
+    async with upstream() as behind, engine(behind.port) as (way, port, _):
+        async with connected(port) as client:
+            client.writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+            await behind.until(lambda: behind.seen.endswith(b"half"))
+        await behind.until(lambda: not behind.open)
+        assert way.ends == [(0, 4, 0, type(None))]
+
+
+async def test_a_client_that_half_closes_still_gets_its_answers() -> None:
+    async with (
+        upstream() as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        client.writer.write(GET + GET)
+        client.writer.write_eof()
+        answer = await client.reader.read()
+        assert answer.count(b"hello") == 2
+
+
+async def test_a_request_that_waits_for_its_route_keeps_its_body() -> None:
+    async with (
+        upstream() as behind,
+        engine(behind.port) as (way, port, _),
+        connected(port) as client,
+    ):
+        way.slow = asyncio.Event()
+        client.writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        client.writer.write(b"def" + GET)
+        asyncio.get_running_loop().call_later(0.05, way.slow.set)
+        assert (await client.answer())[1] == b"hello"
+        assert (await client.answer())[1] == b"hello"
+        assert b"\r\n\r\nabcdefGET " in behind.seen
+
+
+async def test_expect_continue_is_answered_here() -> None:
+    async with (
+        upstream() as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        client.writer.write(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert (await client.answer(head=True))[0] == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert (await client.ask(b"abc"))[1] == b"hello"
+        assert b"xpect" not in behind.seen
+
+
+async def test_an_early_answer_ends_both_connections() -> None:
+    async with upstream(lambda _: GREETING) as behind, engine(behind.port) as (way, port, _):
+        got = await exchange(port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nbegin")
+        assert got.endswith(b"hello")
+        assert b"Connection: close" in got
+        assert way.pool.idle == 0
+
+
+async def test_a_slow_head_is_ended() -> None:
+    settings = ListenerSettings(head_timeout_s=0.2)
+    async with upstream() as behind, engine(behind.port, settings=settings) as (_, port, _l):
+        got = await exchange(port, b"GET / HTTP/1.1\r\nHost")
+        assert got.startswith(b"HTTP/1.1 408 ")
+        assert behind.seen == b""
+
+
+async def test_a_slow_reader_stops_the_sender() -> None:
+    size = 20_000_000
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    sent = 0
+    stop = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            while sent < size:
+                writer.write(b"x" * 100_000)
+                sent += 100_000
+                await writer.drain()
+        stop.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with (
+        server,
+        engine(server.sockets[0].getsockname()[1]) as (_, port, _l),
+        connected(port) as client,
+    ):
+        client.writer.write(GET)
+        await client.reader.readuntil(b"\r\n\r\n")
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await stop.wait()
+        assert sent < size
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        got = await client.reader.readexactly(size)
+        assert len(got) == size
+
+
+async def test_draining_lets_a_request_finish_and_closes_the_idle() -> None:
+    release = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await release.wait()
+        writer.write(GREETING)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, engine(server.sockets[0].getsockname()[1]) as (way, port, listener):
+        async with connected(port) as busy, connected(port) as idle:
+            busy.writer.write(GET)
+            async with asyncio.timeout(5):
+                while way.pool.connections == 0:  # noqa: ASYNC110 - another process' socket
+                    await asyncio.sleep(0.005)
+            draining = asyncio.get_running_loop().create_task(listener.drain(5))
+            assert await idle.reader.read() == b""
+            release.set()
+            head, body = await busy.answer()
+            assert body == b"hello"
+            assert b"Connection: close" in head
+            assert await draining == 0

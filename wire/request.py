@@ -1,0 +1,214 @@
+"""The head of a request: what routing and framing need to know, and the block of its header lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from wire.errors import BadRequest
+from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+from wire.limits import Limits
+
+# Names that end at this hop, whoever routes.
+NOT_FOR_UPSTREAM: Final = (*HOP_BY_HOP, b"expect")
+
+# One space each, visible ASCII only: llhttp lets runs of blanks, `#` and raw bytes above 0x7f pass. RFC 9112, 3.
+_REQUEST_LINE: Final = re.compile(
+    rb"([!#$%&'*+.^_`|~0-9A-Z-]{1,32}) ([!\"$-~]+) HTTP/1\.([01])(?=\r\n)"
+)
+_ANY_VERSION: Final = re.compile(rb"[^\r\n]* HTTP/([0-9]+)\.([0-9]+)\r\n")
+_FRAMING: Final = re.compile(
+    rb"\r\n(host|content-length|transfer-encoding|connection|expect|upgrade)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+# RFC 3986, 3.2.2: a name or an IP literal, and a port; no userinfo, no path, no blank.
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+;=%-]{1,255})(?::[0-9]{1,5})?"
+)
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*)([/?].*)?")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")  # under 2^63, whatever the digits
+
+_HOST_LINE: Final = drop_pattern(b"host")
+_LENGTH_LINE: Final = drop_pattern(b"content-length")
+_LONGER_THAN_ANY_HOST: Final = 300
+
+
+class RequestHead:
+    """One request's head, read once.
+
+    Shape: method, target as routing sees it (origin form, `*` for OPTIONS), `block` the header lines as sent (each led
+    by CRLF), `host` the text to route by (the target's authority wins over Host), framing facts.
+    """
+
+    __slots__ = (
+        "block",
+        "chunked",
+        "connection",
+        "content_length",
+        "expects_continue",
+        "host",
+        "keep_alive",
+        "method",
+        "minor",
+        "target",
+        "upgrade",
+    )
+
+    def __init__(self, method: bytes, target: bytes, minor: int, block: bytes) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.block = block
+        self.host: bytes | None = None
+        self.content_length: int | None = None
+        self.chunked = False
+        self.keep_alive = minor == 1
+        self.expects_continue = False
+        self.upgrade: bytes | None = None
+        self.connection: list[bytes] = []
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow the head."""
+        return self.chunked or bool(self.content_length)
+
+    def end_to_end(self, drop: re.Pattern[bytes] = drop_pattern(*NOT_FOR_UPSTREAM)) -> bytes:
+        """The block as the next hop may see it: lines that `drop` matches and nominated ones are gone.
+
+        A router's own pattern must hold all of NOT_FOR_UPSTREAM: the engine frames anew and answers 100 itself.
+
+        Raises: BadRequest, when the Connection line names headers it may not.
+        """
+        block = drop.sub(b"", self.block)
+        if self.connection:
+            block = without_nominated(block, connection_tokens(self.connection))
+        return block
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.method!r} {self.target!r} host={self.host!r}>"
+
+
+def read_request_head(head: bytes, limits: Limits) -> RequestHead:
+    """Read a head that llhttp accepted, `head` ending in its blank line, and refuse what llhttp lets pass.
+
+    Raises: BadRequest with the status to answer.
+    """
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        raise bad_request_line(head)
+    method, target, minor = line.groups()
+    if len(target) > limits.target_bytes_max:
+        raise BadRequest("the request target is too long", 414)
+    block = head[line.end() : -4]
+    if block.count(b"\r\n") > limits.headers_max:
+        raise BadRequest("too many header lines", 431)
+    request = RequestHead(method, target, 1 if minor == b"1" else 0, block)
+    _read_framing(request, limits)
+    if target[:1] != b"/":
+        _read_odd_target(request)
+    if limits.host_required and not request.host and request.minor == 1:
+        raise BadRequest("Host is missing")
+    return request
+
+
+def _read_framing(request: RequestHead, limits: Limits) -> None:
+    hosts = 0
+    encodings = 0
+    for name, value in _FRAMING.findall(request.block):
+        key = name.lower()
+        value = value.rstrip(b" \t")  # noqa: PLW2901 - the pattern is faster greedy, the blank is cut here
+        if key == b"host":
+            hosts += 1
+            request.host = value
+            if hosts > 1:
+                raise BadRequest("Host is given more than once")
+            if limits.host_strict and value and not _HOST.fullmatch(value):
+                raise BadRequest("Host is no host name")
+            if len(value) > _LONGER_THAN_ANY_HOST:
+                raise BadRequest("Host is too long")
+        elif key == b"connection":
+            _read_connection(request, value)
+        elif key == b"content-length":
+            _read_content_length(request, value, limits)
+        elif key == b"transfer-encoding":
+            encodings += 1
+            _read_transfer_encoding(request, value, encodings)
+        elif key == b"expect":
+            if value.lower() != b"100-continue" or request.expects_continue:
+                raise BadRequest("only Expect: 100-continue is known", 417)
+            request.expects_continue = request.minor == 1
+        else:
+            request.upgrade = value
+    if request.chunked and request.content_length is not None:
+        raise BadRequest("Content-Length and Transfer-Encoding exclude each other")
+
+
+def _read_connection(request: RequestHead, value: bytes) -> None:
+    lowered = value.lower()
+    if lowered == b"close":
+        request.keep_alive = False
+    elif lowered == b"keep-alive":
+        request.keep_alive = True
+    else:
+        request.connection.append(value)
+        tokens = [token.strip(b" \t") for token in lowered.split(b",")]
+        if b"close" in tokens:
+            request.keep_alive = False
+        elif b"keep-alive" in tokens:
+            request.keep_alive = True
+
+
+def _read_content_length(request: RequestHead, value: bytes, limits: Limits) -> None:
+    if request.content_length is not None:
+        raise BadRequest("Content-Length is given more than once")
+    if not _LENGTH.fullmatch(value):
+        raise BadRequest("Content-Length is no plain number")
+    length = int(value)
+    if limits.body_bytes_max is not None and length > limits.body_bytes_max:
+        raise BadRequest("the body is too large", 413)
+    request.content_length = length
+    if value != b"%d" % length:  # `010` is 10 to us and must be to everyone behind us
+        request.block = _LENGTH_LINE.sub(b"\r\nContent-Length: %d" % length, request.block)
+
+
+def _read_transfer_encoding(request: RequestHead, value: bytes, seen: int) -> None:
+    if request.minor == 0:
+        raise BadRequest("HTTP/1.0 knows no Transfer-Encoding")
+    lowered = value.lower()
+    if seen > 1:
+        raise BadRequest("Transfer-Encoding is given more than once")
+    if lowered == b"chunked":
+        request.chunked = True
+    elif lowered.endswith(b", chunked") and lowered.partition(b",")[0] in {
+        b"gzip",
+        b"deflate",
+        b"compress",
+    }:
+        raise BadRequest("no transfer coding but chunked is supported", 501)
+    else:
+        raise BadRequest("Transfer-Encoding must be exactly chunked")
+
+
+def _read_odd_target(request: RequestHead) -> None:
+    """Targets that are not in origin form: absolute (as an http_proxy sends them), `*` for OPTIONS; no CONNECT."""
+    if request.method == b"CONNECT":
+        raise BadRequest("CONNECT is not offered", 405)
+    absolute = _ABSOLUTE.fullmatch(request.target)
+    if absolute is not None:
+        authority, rest = absolute.groups()
+        if not _HOST.fullmatch(authority):
+            raise BadRequest("the target's authority is no host name")
+        # RFC 9112, 3.2.2: the target wins, and Host is written anew from it.
+        request.host = authority
+        request.target = b"/" if rest is None else rest if rest[:1] == b"/" else b"/" + rest
+        request.block = b"\r\nHost: " + authority + _HOST_LINE.sub(b"", request.block)
+    elif request.target != b"*" or request.method != b"OPTIONS":
+        raise BadRequest("the request target is neither a path nor an absolute URL")
+
+
+def bad_request_line(head: bytes) -> BadRequest:
+    """What is wrong with a first line: its version (505), or something else (400)."""
+    version = _ANY_VERSION.match(head)
+    if version is not None and version.groups() not in {(b"1", b"0"), (b"1", b"1")}:
+        return BadRequest("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
+    return BadRequest("the request line is malformed")
