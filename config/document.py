@@ -19,7 +19,7 @@ from config.node import (
     Sequence,
     SyntaxFault,
 )
-from config.problem import JSON_LINE_BREAK, ConfigError, Place, Problem, Text
+from config.problem import JSON_LINE_BREAK, PROBLEMS_MAX, ConfigError, Place, Problem, Text
 from config.scalar import resolve
 from config.yaml_reader import read_yaml
 
@@ -190,11 +190,13 @@ class _Flattener:
 
     def _inside(self, place: Place, value: str, offset: int, width: int) -> Place:
         """Point at the reference itself where the value stands in the line as it is."""
-        line = self.text.lines()[place.line - 1]
+        line = self.text.lines[place.line - 1]
         for start in (place.column - 1, place.column):  # unquoted, quoted
             if line.startswith(value[: offset + width], start):
                 return Place(place.line, start + offset + 1, width)
         return place
 
     def _problem(self, place: Place, message: str, path: Path, hint: str = "") -> None:
+        if len(self.problems) == PROBLEMS_MAX:
+            return
         self.problems.append(self.text.problem(place, message, path=dotted(path), hint=hint))

@@ -28,7 +28,7 @@ class Model(BaseModel):
     )
 
 
-class Refused(ValueError):  # noqa: N818 - reads as the fact it states
+class Refused(ValueError):
     """Raised by a model's validator to say more than a message.
 
     `at` is the path below the validated value that the problem stands at, by the document's keys;

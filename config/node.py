@@ -54,7 +54,7 @@ class Alias:
 Node: TypeAlias = Scalar | Mapping | Sequence | Alias
 
 
-class SyntaxFault(Exception):  # noqa: N818 - it never leaves the room: the caller sees ConfigError
+class SyntaxFault(Exception):
     """The text is no document at all, so nothing further can be said about it."""
 
     def __init__(self, *problems: Problem) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 # YAML 1.1, 4.2 (the version that libyaml reads): all of these end a line, and its marks count them.
@@ -12,6 +13,8 @@ JSON_LINE_BREAK: Final = re.compile("\r?\n")
 UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # One terminal line, less the margin; a longer source line is shown as a window around its place.
 EXCERPT_MAX: Final = 96
+# Told of one document by reading it, and again by validating it; the rest shows next time.
+PROBLEMS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,7 +59,7 @@ class ConfigError(Exception):
         return "\n".join(map(str, self.problems))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A document's text and name, from which problems are made."""
 
@@ -64,6 +67,7 @@ class Text:
     source: str
     breaks: re.Pattern[str] = LINE_BREAK
 
+    @cached_property
     def lines(self) -> list[str]:
         """Split at every break that the reader counts, so that its places fit."""
         return self.breaks.split(self.text)
@@ -93,7 +97,7 @@ class Text:
         )
 
     def _excerpt(self, place: Place, until: int | None) -> str:
-        lines = self.lines()
+        lines = self.lines
         if place.line > len(lines):
             return ""
         # A control character in a terminal could repaint the message that quotes it.

@@ -20,7 +20,7 @@ SECRET_BYTES_MAX: Final = 65_536  # a private key with its certificates; anythin
 MASK: Final = "**********"
 
 
-class SecretMissing(Exception):  # noqa: N818 - reads as the fact it states
+class SecretMissing(Exception):
     """A secret cannot be read. The text names the reference, never a value."""
 
 

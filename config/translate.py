@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from config.document import Document, Path, dotted
 from config.known import Known, listed, nearest
 from config.model import Refused
+from config.problem import PROBLEMS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
     from config.problem import Problem
 
-# Of errors from one document; beyond, the reader mends the first and asks again.
-PROBLEMS_MAX: Final = 100
+DETAILS_MAX: Final = 10 * PROBLEMS_MAX  # of pydantic's, before branches of unions are merged
 WAYS_MAX: Final = 4_096  # tried for one error before its nearest place is taken
 
 WANTED: Final = {
@@ -60,11 +60,10 @@ class _Finding:
 def translate(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
     """Problems for what pydantic found, at most PROBLEMS_MAX; none for values flawed already."""
     known = Known(model, document.value)
-    findings = [
-        _finding(detail, _align(detail, document), known)
-        for detail in error.errors(include_url=False)
-    ]
-    fresh = [one for one in _merged(findings) if not _is_flawed(one, document)]
+    details = error.errors(include_url=False)[:DETAILS_MAX]
+    findings = [_finding(detail, _align(detail, document), known) for detail in details]
+    around = {path[:end] for path in document.flawed for end in range(len(path))}
+    fresh = [one for one in _merged(findings) if not _is_flawed(one, around, document.flawed)]
     return [_problem(one, document) for one in fresh[:PROBLEMS_MAX]]
 
 
@@ -79,12 +78,10 @@ def _problem(one: _Finding, document: Document) -> Problem:
     return document.text.problem(place, one.message, path=path, hint=one.hint, show=not one.secret)
 
 
-def _is_flawed(one: _Finding, document: Document) -> bool:
-    return any(
-        one.path[: len(flawed)] == flawed or flawed[: len(one.path)] == one.path
-        for flawed in document.flawed
-        if not one.at_key
-    )
+def _is_flawed(one: _Finding, around: set[Path], flawed: frozenset[Path]) -> bool:
+    """Whether it tells of a value that stands in for one with a problem of its own."""
+    inside = any(one.path[:end] in flawed for end in range(len(one.path) + 1))
+    return (inside or one.path in around) and not one.at_key
 
 
 def _merged(findings: list[_Finding]) -> Iterator[_Finding]:

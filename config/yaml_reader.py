@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from config.node import ALIASES_MAX, DEPTH_MAX, Alias, Mapping, Node, Scalar, Sequence, SyntaxFault
-from config.problem import Place, Problem, Text
+from config.problem import PROBLEMS_MAX, Place, Problem, Text
 
 # libyaml reads ten times faster; PyYAML's wheels carry it, a source build may not.
 _LOADER: Final[Any] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -161,14 +161,14 @@ class _Reader:
     def _tabs(self) -> list[Problem]:
         """Every line that is indented by a tab; only asked once the parser has given up."""
         found = []
-        for number, line in enumerate(self._text.lines(), start=1):
+        for number, line in enumerate(self._text.lines, start=1):
             indent = line[: len(line) - len(line.lstrip(" \t"))]
             if "\t" in indent and line.strip():
                 place = Place(number, indent.index("\t") + 1)
                 found.append(
                     self._text.problem(place, "a tab cannot indent YAML", hint="use blanks")
                 )
-        return found
+        return found[:PROBLEMS_MAX]
 
 
 def _place(event: yaml.Event) -> Place:
