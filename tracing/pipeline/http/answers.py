@@ -1,0 +1,45 @@
+"""Plain ASGI answers, for the ways that need no framework."""
+
+from typing import Final
+
+from starlette.types import Message, Receive, Send
+
+# The real server's type for every refusal's text, literally.
+TEXT: Final = "text/*"
+NOT_FOUND: Final = (404, "404 Not Found", "text/plain; charset=utf-8")
+NOT_ALLOWED: Final = (405, "405 Method Not Allowed", "text/plain; charset=utf-8")
+
+
+class TooLargeError(Exception):
+    """The body is over the cap; the rest of it was not read."""
+
+
+async def answer(
+    send: Send, status: int, text: str = "", content_type: str | None = None, *, close: bool = False
+) -> None:
+    """One whole answer."""
+    body = text.encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    if content_type is not None:
+        headers.append((b"content-type", content_type.encode()))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """The whole body. Raises: TooLargeError as soon as it is more than bytes_max."""
+    message: Message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= bytes_max:
+        return body
+    pieces = [body]
+    size = len(body)
+    while message.get("more_body", False) and size <= bytes_max:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+    if size > bytes_max:
+        raise TooLargeError
+    return b"".join(pieces)

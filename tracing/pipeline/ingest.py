@@ -1,0 +1,106 @@
+"""From a received message to durable spans, with a count of everything on the way."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from tracing.pipeline.batch import Batch, batch_of
+from tracing.pipeline.model import SpanError
+from tracing.pipeline.sampling import BoundarySampler
+from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
+
+TRANSPORTS: Final = ("http", "grpc", "scribe")
+
+
+@dataclass(slots=True)
+class TransportCounts:
+    """What came in over one transport since start.
+
+    Shape: spans is all that was decoded; dropped says by reason which of them are not stored.
+    """
+
+    messages: int = 0
+    messages_dropped: int = 0
+    bytes: int = 0
+    spans: int = 0
+    stored: int = 0
+    queued: int = 0
+    dropped: dict[str, int] = field(
+        default_factory=lambda: {"sampled_out": 0, "busy": 0, "store_failed": 0}
+    )
+    last_spans: int = 0
+    last_bytes: int = 0
+
+    @property
+    def spans_dropped(self) -> int:
+        """Decoded spans that are not stored."""
+        return sum(self.dropped.values())
+
+
+class Ingest:
+    """The processors between receivers and the store.
+
+    Ledger, per transport and at every moment: spans == stored + queued + spans_dropped.
+    """
+
+    def __init__(self, store: SpanStore, sample_rate: float) -> None:
+        self._store = store
+        self._sampler = BoundarySampler(sample_rate)
+        self.counts = {transport: TransportCounts() for transport in TRANSPORTS}
+
+    async def accept(
+        self, transport: str, message: bytes, decode: Callable[[bytes], Batch]
+    ) -> None:
+        """Decode, sample and store one message; returns once its spans are durable.
+
+        Raises: SpanError (the message is bad), StoreBusyError (nothing was taken, come again),
+        StoreError (the store failed).
+        """
+        counts = self.counts[transport]
+        counts.messages += 1
+        size = len(message)
+        counts.bytes += size
+        counts.last_bytes = size
+        try:
+            batch = decode(message)
+        except SpanError:
+            counts.messages_dropped += 1
+            raise
+        await self.store(transport, batch)
+
+    async def store(self, transport: str, batch: Batch) -> None:
+        """Sample and store decoded spans. Raises: StoreBusyError, StoreError."""
+        counts = self.counts[transport]
+        total = len(batch.spans)
+        counts.spans += total
+        counts.last_spans = total
+        if not self._sampler.keeps_all:
+            kept = [span for span in batch.spans if self._sampler.keeps(span)]
+            if len(kept) < total:
+                counts.dropped["sampled_out"] += total - len(kept)
+                batch = batch_of(kept)
+                total = len(kept)
+        if not total:
+            return
+        counts.queued += total
+        reason = "store_failed"
+        try:
+            await self._store.append(batch)
+            reason = ""
+        except StoreBusyError:
+            reason = "busy"
+            counts.messages_dropped += 1
+            raise
+        except asyncio.CancelledError:
+            reason = ""  # the sender went away while it waited; its spans are stored all the same
+            raise
+        except StoreError:
+            counts.messages_dropped += 1
+            raise
+        finally:
+            counts.queued -= total
+            if reason:
+                counts.dropped[reason] += total
+            else:
+                counts.stored += total

@@ -1,0 +1,93 @@
+"""Who calls whom, read from traces. Source: Zipkin's dependency linker as observed."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.tree import Node, build, merge
+
+
+class Link(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
+    """Calls of one service to another within some window; errors only where there were any."""
+
+    parent: str
+    child: str
+    call_count: int
+    error_count: int = 0
+
+
+class LinkCounter:
+    """Adds up the links of whole traces."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], int] = {}
+        self._errors: dict[tuple[str, str], int] = {}
+
+    def add_trace(self, spans: Sequence[V2Span]) -> None:
+        """Count one trace, given as its normalised spans."""
+        root = build(merge(spans))
+        for node in root.walk():
+            if node.span is not None:
+                self._add_node(node, node.span, is_root=node is root)
+
+    def links(self) -> list[Link]:
+        """The sums so far, by caller and callee."""
+        return [
+            Link(parent, child, calls, self._errors.get((parent, child), 0))
+            for (parent, child), calls in sorted(self._calls.items())
+        ]
+
+    def _add(self, parent: str | None, child: str | None, *, error: bool) -> None:
+        if parent is None or child is None:
+            return
+        self._calls[parent, child] = self._calls.get((parent, child), 0) + 1
+        if error:
+            self._errors[parent, child] = self._errors.get((parent, child), 0) + 1
+
+    def _add_node(self, node: Node, span: V2Span, *, is_root: bool) -> None:
+        kind, local, remote = span.kind, span.service, span.remote_service
+        if kind == "CLIENT" and node.children:
+            return  # the callee speaks for both
+        if kind is None:
+            if local is None or remote is None:
+                return
+            kind = "CLIENT"
+        called = kind in ("SERVER", "CONSUMER")
+        if called and is_root and remote is None:
+            return
+        parent, child = (remote, local) if called else (local, remote)
+        error = "error" in (span.tags or ())
+        if kind in ("PRODUCER", "CONSUMER"):
+            self._add(parent, child, error=error)
+            return
+        ancestor = _ancestor(node)
+        if ancestor is not None and ancestor.service is not None:
+            above = ancestor.service
+            if kind == "CLIENT" and local is not None and local != above:
+                # Some report the callee's name as their own on a client span.
+                self._add(above, local, error=False)
+            if kind == "SERVER" or parent is None:
+                parent = above
+            if ancestor.kind == "CLIENT" and span.parent_id == ancestor.id:
+                # The caller's span was passed over above; its error counts here.
+                error = error or "error" in (ancestor.tags or ())
+        self._add(parent, child, error=error)
+
+
+def _ancestor(node: Node) -> V2Span | None:
+    """The nearest span above that is one end of a call."""
+    above = node.parent
+    while above is not None:
+        if above.span is not None and above.span.kind is not None:
+            return above.span
+        above = above.parent
+    return None
+
+
+def links_of(traces: Iterable[Sequence[V2Span]]) -> list[Link]:
+    """The summed links of whole traces."""
+    counter = LinkCounter()
+    for trace in traces:
+        counter.add_trace(trace)
+    return counter.links()

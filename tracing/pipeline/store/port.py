@@ -1,0 +1,92 @@
+"""What the collector asks of a store; tests/kits/span_store.py says what each promises."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracing.pipeline.batch import Batch
+from tracing.pipeline.links import Link
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.search import TraceQuery
+
+Trace = list[V2Span]
+
+
+class StoreBusyError(Exception):
+    """The queue before the store is full; nothing of the batch was taken."""
+
+
+class StoreError(Exception):
+    """The store could not do it; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCounts:
+    """A store's own ledger since it was created, restarts included.
+
+    Units: spans. held = stored - evicted.
+    """
+
+    stored: int
+    evicted: int
+    queued: int
+    blocks: int = 0
+    size_bytes: int = 0
+
+
+class SpanStore(Protocol):
+    """Keeps spans and finds traces.
+
+    Spans come back raw: the parts as they arrived, normalised, exactly equal ones once. A trace
+    id means its low 64 bits unless the store was made strict.
+    """
+
+    name: str
+
+    async def append(self, batch: Batch) -> None:
+        """Keep a batch; returns once it is durable. Raises: StoreBusyError, StoreError."""
+        ...
+
+    async def trace(self, trace_id: str) -> Trace:
+        """The spans of one trace (normalised id); empty when unknown."""
+        ...
+
+    async def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Several traces in the order asked for, unknown ones left out."""
+        ...
+
+    async def search(self, query: TraceQuery) -> list[Trace]:
+        """The newest matching traces."""
+        ...
+
+    async def services(self) -> list[str]:
+        """Local service names, sorted."""
+        ...
+
+    async def span_names(self, service: str) -> list[str]:
+        """Span names of a local service, sorted."""
+        ...
+
+    async def remote_services(self, service: str) -> list[str]:
+        """Remote service names that a local service saw, sorted."""
+        ...
+
+    async def tag_values(self, key: str) -> list[str]:
+        """Values seen for a configured autocomplete key, sorted."""
+        ...
+
+    async def dependencies(self, end_ms: int, lookback_ms: int) -> list[Link]:
+        """The links of the traces with a span in the window, both ends included."""
+        ...
+
+    async def check(self) -> None:
+        """Raises: StoreError when the store cannot be used."""
+        ...
+
+    def counts(self) -> StoreCounts:
+        """The ledger of this moment."""
+        ...
+
+    async def aclose(self) -> None:
+        """Write what is queued and let go."""
+        ...

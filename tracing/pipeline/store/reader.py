@@ -1,0 +1,159 @@
+"""Reading blocks from SQLite, in whatever thread the store runs it."""
+
+import heapq
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from tracing.pipeline.links import Link, LinkCounter
+from tracing.pipeline.model import V2Span, decode_strict, low_half
+from tracing.pipeline.normalise import normalised
+from tracing.pipeline.search import TraceQuery
+from tracing.pipeline.store.needles import Needles, needles_of
+from tracing.pipeline.store.port import Trace
+from tracing.pipeline.store.reading import group, in_order, ranked, unique
+
+_CACHED_BLOCKS_MAX: Final = 64
+
+# The newest span of a trace may lie in another block than the span that the search asked for, at
+# most this much later; among traces that last longer the order is not exact.
+_TRACE_MS_MAX: Final = 5_000
+
+
+class BlockReader:
+    """Finds traces in the blocks. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, *, strict: bool) -> None:
+        self._db = connection
+        self._strict = strict
+        self._cache: OrderedDict[int, list[V2Span]] = OrderedDict()
+
+    def _block(self, number: int) -> list[V2Span]:
+        spans = self._cache.get(number)
+        if spans is not None:
+            self._cache.move_to_end(number)
+            return spans
+        row = self._db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
+        spans = [] if row is None else decode_strict(row[0])  # evicted meanwhile: nothing
+        if row is not None:
+            self._cache[number] = spans
+            if len(self._cache) > _CACHED_BLOCKS_MAX:
+                self._cache.popitem(last=False)
+        return spans
+
+    def _parts(self, low: int) -> Trace:
+        """Every span with this low half, normalised, once each, in order of arrival."""
+        digits = f"{low % (1 << 64):016x}"
+        rows = self._db.execute(
+            "SELECT block FROM trace_block WHERE low = ? ORDER BY block", (low,)
+        )
+        return unique(
+            normalised(span)
+            for (number,) in rows.fetchall()
+            for span in self._block(number)
+            if span.trace_id.endswith(digits)
+        )
+
+    def trace(self, trace_id: str) -> Trace:
+        """The spans of one trace."""
+        spans = self._parts(low_half(trace_id))
+        return [s for s in spans if s.trace_id == trace_id] if self._strict else spans
+
+    def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Several traces, in the order asked for."""
+        found = [trace for trace in map(self.trace, trace_ids) if trace]
+        return in_order(found, trace_ids, strict=self._strict)
+
+    def search(self, query: TraceQuery) -> list[Trace]:
+        """The newest matching traces.
+
+        Blocks are read from the newest on and only while a later one could still hold a better
+        hit; blocks that cannot hold what is asked for are passed over unread or undecoded.
+        """
+        needles = needles_of(query)
+        slack_ms = _TRACE_MS_MAX if needles.selective else 0
+        hits: list[tuple[int, Trace]] = []
+        best: list[int] = []  # a heap of the `limit` newest times
+        seen: set[int] = set()
+        for number, newest_ms in self._candidates(query, slack_ms):
+            if len(best) == query.limit and best[0] > newest_ms + slack_ms:
+                break
+            for low in self._hits_in(number, query, needles, slack_ms):
+                if low in seen:
+                    continue
+                seen.add(low)
+                found = ranked(group(self._parts(low), strict=self._strict), query)
+                hits += found
+                for newest, _ in found:
+                    (heapq.heappushpop if len(best) == query.limit else heapq.heappush)(
+                        best, newest
+                    )
+        hits.sort(key=lambda hit: hit[0], reverse=True)
+        return [trace for _, trace in hits[: query.limit]]
+
+    def _candidates(self, query: TraceQuery, slack_ms: int) -> Iterator[tuple[int, int]]:
+        """Blocks that may hold a hit, the newest first."""
+        where = "max_ms >= ? AND min_ms <= ?"
+        values: list[object] = [query.start_ms - slack_ms, query.end_ms + slack_ms]
+        if query.service is not None:
+            row = self._db.execute("SELECT id FROM service WHERE name = ?", (query.service,))
+            service = row.fetchone()
+            if service is None:
+                return
+            where += " AND (instr(services, ?) OR instr(services, ',0,'))"
+            values.append(f",{service[0]},")
+        if query.duration_min is not None:
+            where += " AND duration_max >= ?"
+            values.append(query.duration_min)
+        sql = f"SELECT id, max_ms FROM block_facts WHERE {where} ORDER BY max_ms DESC"  # noqa: S608 - fixed texts
+        yield from self._db.execute(sql, values)
+
+    def _hits_in(
+        self, number: int, query: TraceQuery, needles: Needles, slack_ms: int
+    ) -> Iterable[int]:
+        """The traces with a span of this block that could make them a hit."""
+        if needles.texts and number not in self._cache:
+            row = self._db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
+            if row is None or not needles.may_be_in(row[0]):
+                return ()
+        start_us = (query.start_ms - slack_ms) * 1000
+        end_us = (query.end_ms + slack_ms + 1) * 1000
+        return dict.fromkeys(
+            low_half(span.trace_id)
+            for span in self._block(number)
+            if start_us <= (span.timestamp or 0) < end_us and needles.meets(span)
+        )
+
+    def seen(self, kind: str, owner: str) -> list[str]:
+        """Names of one kind that an owner was seen with, sorted."""
+        rows = self._db.execute(
+            "SELECT value FROM seen WHERE kind = ? AND owner = ? AND (value <> '' OR kind = 'tag')",
+            (kind, owner),
+        )
+        return sorted(value for (value,) in rows)
+
+    def services(self) -> list[str]:
+        """Local service names."""
+        rows = self._db.execute("SELECT DISTINCT owner FROM seen WHERE kind = 'name'")
+        return sorted(owner for (owner,) in rows)
+
+    def dependencies(self, end_ms: int, lookback_ms: int) -> list[Link]:
+        """Links of the traces in the window."""
+        start_us, end_us = (end_ms - lookback_ms) * 1000, (end_ms + 1) * 1000
+        counter = LinkCounter()
+        for low in self._lows_between(start_us, end_us):
+            counter.add_trace(self._parts(low))
+        return counter.links()
+
+    def _lows_between(self, start_us: int, end_us: int) -> Iterable[int]:
+        rows = self._db.execute(
+            "SELECT id FROM block_facts WHERE max_ms >= ? AND min_ms <= ? ORDER BY id",
+            (start_us // 1000, end_us // 1000),
+        )
+        lows: dict[int, None] = {}
+        for (number,) in rows.fetchall():
+            for span in self._block(number):
+                if start_us <= max(span.timestamp or 0, 0) < end_us:
+                    lows[low_half(span.trace_id)] = None
+        return lows

@@ -1,0 +1,73 @@
+"""The SQLite file: its tables and how it is opened.
+
+Spans lie in blocks, the v2 JSON of one or more accepted messages, byte for byte where it came in
+good form; the index knows traces, not spans. A row and two indexes for each span would cost more
+than all the rest of the collector.
+"""
+
+import sqlite3
+from typing import Final
+
+from tracing.pipeline.store.port import StoreError
+
+VERSION: Final = 1
+
+# Blocks of about 40 KB: with SQLite's 4 KB pages each is a chain of ten; 16 KB pages measured 15 %
+# less CPU for a block, and index pages still hold about 700 entries.
+_PAGE_BYTES: Final = 16_384
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS block (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS block_facts (
+    id INTEGER PRIMARY KEY,
+    spans INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    min_ms INTEGER NOT NULL,
+    max_ms INTEGER NOT NULL,
+    duration_max INTEGER NOT NULL,
+    services TEXT NOT NULL,
+    stored_ms INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS block_by_time ON block_facts (max_ms, min_ms);
+CREATE TABLE IF NOT EXISTS trace_block (
+    low INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (low, block)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS seen (
+    kind TEXT NOT NULL, owner TEXT NOT NULL, value TEXT NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (kind, owner, value)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledger (entry TEXT PRIMARY KEY, spans INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+def open_writer(path: str) -> sqlite3.Connection:
+    """The one connection that writes. Raises: StoreError when the file is not ours to use.
+
+    Durability: a commit survives the death of the process, kill -9 included, because it is in
+    the operating system's hands (WAL, synchronous NORMAL). A power loss may take the commits
+    since the last checkpoint, at most 1,000 pages.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-65536")  # 64 MiB: the hot part of trace_block
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise StoreError(f"{path} is a store of version {version}, this is version {VERSION}")
+        connection.executescript(_TABLES)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: {error}") from error
+    return connection
+
+
+def open_reader(path: str) -> sqlite3.Connection:
+    """A connection that reads beside the writer and never stops it."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only=1")
+    connection.execute("PRAGMA cache_size=-16384")
+    connection.execute("PRAGMA mmap_size=1073741824")
+    return connection

@@ -1,0 +1,199 @@
+"""The durable store: one writer behind a bounded queue, readers beside it."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tracing.pipeline.batch import Batch
+from tracing.pipeline.links import Link
+from tracing.pipeline.search import TraceQuery
+from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
+from tracing.pipeline.store.reader import BlockReader
+from tracing.pipeline.store.schema import open_reader, open_writer
+from tracing.pipeline.store.writer import BlockWriter
+
+_T = TypeVar("_T")
+
+_READERS: Final = 2
+_COMMIT_BYTES_MAX: Final = 8 << 20  # of one transaction; the rest waits for the next
+
+
+class SqliteStore:
+    """Spans in one SQLite file (or ":memory:" for tests).
+
+    `append` returns after the commit: what was accepted survives kill -9. All batches that wait
+    while a commit runs share the next one.
+
+    Units: queue_bytes_max bounds the bodies that wait for their commit; past it `append` raises
+    StoreBusyError and takes nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        strict: bool = True,
+        keys: Iterable[str] = (),
+        queue_bytes_max: int = 64 << 20,
+    ) -> None:
+        self._path = str(path)
+        self.name = f"SQLiteStorage{{{self._path}}}"
+        self._strict = strict
+        self._queue: deque[tuple[Batch, asyncio.Future[None]]] = deque()
+        self._queue_bytes = 0
+        self._queue_bytes_max = queue_bytes_max
+        self._queued_spans = 0
+        self._wake = asyncio.Event()
+        self._closed = False
+        connection = open_writer(self._path)
+        self._writer_db = connection
+        self._writer = BlockWriter(connection, keys)
+        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        # Only the connection that made a memory database sees it, so the writer's thread reads too.
+        self._in_memory = self._path == ":memory:"
+        self._reading = (
+            self._writing if self._in_memory else ThreadPoolExecutor(_READERS, "store-reader")
+        )
+        self._task = asyncio.get_running_loop().create_task(self._write_on(), name="store-writer")
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────
+
+    async def append(self, batch: Batch) -> None:
+        """Keep a batch; returns once it is committed."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        size = len(batch.body)
+        if self._queue_bytes + size > self._queue_bytes_max and self._queue:
+            raise StoreBusyError
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((batch, done))
+        self._queue_bytes += size
+        self._queued_spans += len(batch.spans)
+        self._wake.set()
+        await done
+
+    async def _write_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                taken = self._take()
+                batches = [batch for batch, _ in taken]
+                problem: Exception | None = None
+                try:
+                    now_ms = time.time_ns() // 1_000_000
+                    await loop.run_in_executor(self._writing, self._writer.append, batches, now_ms)
+                except Exception as error:  # noqa: BLE001 - every waiting sender needs its answer
+                    problem = StoreError(f"{type(error).__name__}: {error}")
+                for batch, done in taken:
+                    self._queue_bytes -= len(batch.body)
+                    self._queued_spans -= len(batch.spans)
+                    if done.done():
+                        continue  # the sender went away; its spans are kept all the same
+                    if problem is None:
+                        done.set_result(None)
+                    else:
+                        done.set_exception(problem)
+            if self._closed:
+                return
+
+    def _take(self) -> list[tuple[Batch, asyncio.Future[None]]]:
+        taken = [self._queue.popleft()]
+        size = len(taken[0][0].body)
+        while self._queue and size < _COMMIT_BYTES_MAX:
+            taken.append(self._queue.popleft())
+            size += len(taken[-1][0].body)
+        return taken
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────
+
+    def _reader(self) -> BlockReader:
+        reader: BlockReader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            connection = self._writer_db if self._in_memory else open_reader(self._path)
+            if not self._in_memory:
+                self._opened.append(connection)
+            reader = self._local.reader = BlockReader(connection, strict=self._strict)
+        return reader
+
+    async def _read(self, ask: Callable[[BlockReader], _T]) -> _T:
+        def run() -> _T:
+            try:
+                return ask(self._reader())
+            except sqlite3.Error as error:
+                raise StoreError(f"{type(error).__name__}: {error}") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    async def trace(self, trace_id: str) -> Trace:
+        """The spans of one trace."""
+        return await self._read(lambda reader: reader.trace(trace_id))
+
+    async def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Several traces, in the order asked for."""
+        return await self._read(lambda reader: reader.traces(trace_ids))
+
+    async def search(self, query: TraceQuery) -> list[Trace]:
+        """The newest matching traces."""
+        return await self._read(lambda reader: reader.search(query))
+
+    async def services(self) -> list[str]:
+        """Local service names."""
+        return await self._read(lambda reader: reader.services())
+
+    async def span_names(self, service: str) -> list[str]:
+        """Span names of a service."""
+        return await self._read(lambda reader: reader.seen("name", service))
+
+    async def remote_services(self, service: str) -> list[str]:
+        """Remote names a service saw."""
+        return await self._read(lambda reader: reader.seen("remote", service))
+
+    async def tag_values(self, key: str) -> list[str]:
+        """Values of a configured key."""
+        return await self._read(lambda reader: reader.seen("tag", key))
+
+    async def dependencies(self, end_ms: int, lookback_ms: int) -> list[Link]:
+        """Links of the traces in the window."""
+        return await self._read(lambda reader: reader.dependencies(end_ms, lookback_ms))
+
+    async def check(self) -> None:
+        """A read that touches the file."""
+        await self._read(lambda reader: reader.services())
+
+    # ── the rest ─────────────────────────────────────────────────────────────────────────────
+
+    def counts(self) -> StoreCounts:
+        """The ledger of this moment."""
+        return StoreCounts(
+            stored=self._writer.stored,
+            evicted=self._writer.evicted,
+            queued=self._queued_spans,
+            blocks=self._writer.blocks,
+        )
+
+    async def aclose(self) -> None:
+        """Commit what waits, fold the log into the file, close."""
+        self._closed = True
+        self._wake.set()
+        await self._task
+        loop = asyncio.get_running_loop()
+        if not self._in_memory:
+            await loop.run_in_executor(None, self._reading.shutdown)
+        for connection in self._opened:
+            connection.close()
+        await loop.run_in_executor(self._writing, self._close_writer)
+        self._writing.shutdown()
+
+    def _close_writer(self) -> None:
+        self._writer_db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._writer_db.close()

@@ -1,0 +1,71 @@
+"""weir collector: receive, keep and show spans."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from tracing.pipeline.collector import Collector, CollectorError, bind, open_store
+from tracing.pipeline.settings import SettingError, Settings, read_settings
+
+
+def _write_ready(path: Path, urls: dict[str, object]) -> None:
+    """The whole file at once: a reader never sees half of it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(urls) + "\n")
+    part.replace(path)
+
+
+async def _serve(
+    state_dir: Path, host: str, port: int, settings: Settings, ready_file: Path | None
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    # The port first: a second collector must fail before it touches the other's store.
+    http = bind(host, port)
+    try:
+        store = open_store(state_dir, settings)
+    except CollectorError:
+        http.close()
+        raise
+    collector = Collector(store, settings, http)
+    await collector.start()
+    try:
+        urls = {"collector": collector.url, "spans": f"{collector.url}/api/v2/spans"}
+        if ready_file is not None:
+            _write_ready(ready_file, urls | {"pid": os.getpid()})
+        sys.stderr.write(f"collector: {collector.url}/traces, spans in {state_dir}\n")
+        await stop.wait()
+    finally:
+        await collector.aclose()
+
+
+def collector(
+    state_dir: Annotated[Path, typer.Option(help="Where spans are kept.", file_okay=False)],
+    http_port: Annotated[
+        int | None, typer.Option(help="HTTP port; 0 takes a free one. [default: 9411]")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    ready_file: Annotated[
+        Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
+    ] = None,
+) -> None:
+    """Receive, keep and show spans, as a Zipkin server does.
+
+    Zipkin's environment variables (QUERY_PORT, COLLECTOR_SAMPLE_RATE, ...) are honoured.
+    """
+    try:
+        settings = read_settings(os.environ)
+        port = settings.http_port if http_port is None else http_port
+        uvloop.run(_serve(state_dir, host, port, settings, ready_file))
+    except (SettingError, CollectorError) as error:
+        sys.stderr.write(f"weir collector: {error}\n")
+        raise SystemExit(1) from error
