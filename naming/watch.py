@@ -23,13 +23,13 @@ class Watch(Generic[T_co]):
     by `trouble`, and the last good value stays in use. `version` grows with each change of either.
     """
 
-    __slots__ = ("__weakref__", "_state", "_subscribers", "_trouble", "version")
+    __slots__ = ("__weakref__", "_state", "_subscribers", "_trouble", "_version")
 
     def __init__(self, state: State[T_co] = PENDING) -> None:
         self._state: State[T_co] = state
         self._trouble: NamingError | None = state.error if isinstance(state, Failed) else None
         self._subscribers: dict[object, Callable[[], None]] = {}
-        self.version = 0
+        self._version = 0
 
     @property
     def state(self) -> State[T_co]:
@@ -40,6 +40,11 @@ class Watch(Generic[T_co]):
     def trouble(self) -> NamingError | None:
         """Why the newest state is not good, or None."""
         return self._trouble
+
+    @property
+    def version(self) -> int:
+        """How often the state or the trouble has changed."""
+        return self._version
 
     @property
     def in_use(self) -> bool:
@@ -71,7 +76,7 @@ class Watch(Generic[T_co]):
         if not kept:
             self._state = state
         self._trouble = trouble
-        self.version += 1
+        self._version += 1
         return True
 
     def __repr__(self) -> str:
@@ -94,7 +99,7 @@ class Source(Watch[T]):
             self._state = PENDING
             self._trouble = None
             self._take(state)
-            self.version += 1
+            self._version += 1
             self._notify()
 
 

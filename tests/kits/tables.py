@@ -124,4 +124,5 @@ def tree_from_json(value: Any) -> NameTree[Path]:
                     Weighted(float(part["weight"]), tree_from_json(part["tree"])) for part in parts
                 )
             )
-    raise ValueError(f"no tree: {value!r}")
+        case _:
+            raise ValueError(f"no tree: {value!r}")

@@ -9,6 +9,10 @@ from typing import Any, Final, TypeAlias
 import dtab
 from dtab import Dtab, DtabSyntaxError, NameTree, Path, WeightError, show
 from naming.bind import bind
+from naming.bound import Bound
+from naming.delegate import delegate
+from naming.delegation import Delegation
+from naming.delegator import to_json
 from naming.errors import InvalidName, MaxDepth, NamingError, StepsExceeded, UnknownNamer
 from naming.namer import Namer
 from naming.namers.rewrite import RewriteNamer
@@ -211,13 +215,16 @@ def _reason(error: NamingError) -> str:
             return "unknown-namer"
         case InvalidName():
             return "invalid"
-    return "namer"
+        case _:
+            return "namer"
 
 
 def _state(state: State[NameTree[Any]]) -> Case:
     match state:
         case Ok(tree):
-            got: Case = {"state": "ok", "tree": tree_to_json(tree), "shares": shares(tree)}
+            got: Case = {"state": "ok", "tree": tree_to_json(tree)}
+            if all(isinstance(value, Bound) for value in dtab.leafs(tree)):
+                got["shares"] = shares(tree)
             for value in dtab.leafs(tree):
                 addr = getattr(value, "addr", None)
                 if addr is not None and isinstance(addr.state, Ok):
@@ -237,7 +244,32 @@ def _bind(case: Case, vectors: Case) -> Case:
     ]
     namers.append(SystemNamers(TableResolver()))
     path = dtab.read_path(_text(case["path"]))
-    return _state(bind(path, table, namers).state)
+    got = _state(bind(path, table, namers).state)
+    if "delegate" in case["expect"]:
+        got["delegate"] = _delegation(delegate(path, table, namers).state)
+    return got
+
+
+def _delegation(state: State[Delegation]) -> Any:
+    match state:
+        case Ok(tree):
+            return _without_addresses(to_json(tree))
+        case Pending():
+            return {"state": "pending"}
+        case Failed(error):
+            return {"error": _reason(error)}
+
+
+def _without_addresses(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_addresses(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: _without_addresses(part)
+        for key, part in node.items()
+        if key not in ("addr", "message")
+    }
 
 
 def _namer(case: Case, _: Case) -> Case:

@@ -14,8 +14,6 @@ def shares(tree: NameTree[Bound]) -> list[dict[str, Any]]:
     while todo:
         node, share = todo.pop()
         if isinstance(node, Leaf):
-            if not isinstance(node.value, Bound):
-                return []
             total[str(node.value.id), str(node.value.residual)] += share
         elif isinstance(node, Union):
             weight = sum(branch.weight for branch in node.trees)
