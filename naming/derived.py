@@ -49,10 +49,7 @@ class Derived(Watch[T]):
         """Why the newest state is not good, or what troubles one of the watches behind it."""
         if not self._subscribers:
             self._freshen()
-        if self._trouble is not None:
-            return self._trouble
-        troubles = (watch.trouble for watch in self._seen or ())
-        return next((trouble for trouble in troubles if trouble is not None), None)
+        return self._trouble
 
     def subscribe(self, callback: Callable[[], None]) -> Unsubscribe:
         """Have `callback` called after each change, and listen to what this is computed from."""
@@ -76,7 +73,8 @@ class Derived(Watch[T]):
         self._seen = {watch: watch.version for watch in watches}
         if self._subscribers:
             self._listen()
-        if self._take(state):
+        troubles = (watch.trouble for watch in self._seen)
+        if self._take(state, next((trouble for trouble in troubles if trouble), None)):
             self._notify()
 
     def _freshen(self) -> None:

@@ -11,7 +11,9 @@ from naming.delegate import delegate
 from naming.delegation import Delegation
 from naming.derived import Computed, Derived
 from naming.namer import Namer
+from naming.namers.inet import InetResolver
 from naming.state import Ok
+from naming.system import SYSTEM, SystemNamers
 from naming.table import KEPT_MAX
 from naming.transformer import AnyTransformer, Transformer, transformed
 from naming.watch import Always, Watch
@@ -41,8 +43,9 @@ class CannotDelegateError(Exception):
 class ConfiguredInterpreter:
     """The default interpreter: a table, or a watch of one, and namers.
 
-    Shape: `namers` in order of preference, the system namers last. Linkerd prefers the namer
-    that its configuration names later, so its list is given reversed.
+    Shape: `namers` in order of preference. Linkerd prefers the namer that its configuration
+    names later, so its list is given reversed. System namers that ask the machine's own name
+    service come last, unless the list has system namers of its own.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class ConfiguredInterpreter:
         *,
         kept_max: int = KEPT_MAX,
     ) -> None:
+        if not any(namer.prefix == SYSTEM for namer in namers):
+            namers = (*namers, SystemNamers(InetResolver()))
         self._namers: Final = tuple(namers)
         self._table: Final[Watch[Dtab]] = (
             dtab if isinstance(dtab, Watch) else Always(Ok(dtab or Dtab()))

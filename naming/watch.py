@@ -67,9 +67,10 @@ class Watch(Generic[T_co]):
             if key in self._subscribers:
                 callback()
 
-    def _take(self, state: State[T_co]) -> bool:
-        """Note a new state; whether anything changed."""
-        trouble = state.error if isinstance(state, Failed) else None
+    def _take(self, state: State[T_co], trouble: NamingError | None = None) -> bool:
+        """Note a new state, and what troubles it if not itself; whether anything changed."""
+        if isinstance(state, Failed):
+            trouble = state.error
         kept = isinstance(self._state, Ok) and not isinstance(state, Ok)
         if (kept or state == self._state) and trouble == self._trouble:
             return False
