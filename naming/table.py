@@ -41,6 +41,10 @@ class SharedTable(Generic[K, V]):
         self._kept.pop(key, None)
         self._held.pop(key, None)
 
+    def items(self) -> Iterator[tuple[K, V]]:
+        """All keys and values in the table; the caller may change the table meanwhile."""
+        return iter(list(self._held.items()))
+
     def values(self) -> Iterator[V]:
         """All values in the table; the caller may change the table meanwhile."""
         return iter(list(self._held.values()))
