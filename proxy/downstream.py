@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -20,8 +21,6 @@ from wire.head import HEAD_END
 from wire.request import RequestHead, bad_request_line, read_request_head
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from proxy.call import Call
     from proxy.listener import Listener
 
@@ -81,12 +80,12 @@ class Downstream(asyncio.Protocol):
     # ---- called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment] - TCP gives a full transport
-        self._transport.set_write_buffer_limits(high=65_536)  # type: ignore[union-attr] - just set
+        self._transport = tcp = cast("asyncio.Transport", transport)  # TCP gives a full transport
+        tcp.set_write_buffer_limits(high=65_536)
         address = transport.get_extra_info("peername") or ("", 0)
         self.peer = Peer(address[0], address[1])
         if not self.listener.admit(self):
-            self._transport.abort()  # type: ignore[union-attr] - as above
+            tcp.abort()
             return
         self.deadline = self.loop.time() + self.listener.settings.head_timeout_s
 
@@ -289,11 +288,11 @@ class Downstream(asyncio.Protocol):
         decided = self.listener.way.on_request(request, self.peer)
         if isinstance(decided, Reply):
             self._answer(request, decided)
-        elif hasattr(decided, "dial"):
-            self._exchange(request, decided)
-        else:
+        elif isinstance(decided, Awaitable):
             self.hold_body()
             self._route_task = self.listener.tasks.start(self._route(request, decided), "route")
+        else:
+            self._exchange(request, decided)
 
     async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -65,12 +65,12 @@ class Upstream(asyncio.Protocol):
         """Write the beginning of a request; the answer belongs to that exchange."""
         self.exchange = exchange
         self.complete = False
-        self.transport.write(data)  # type: ignore[union-attr] - a connection in a pool is connected
+        self.write(data)
 
     def write(self, data: bytes) -> None:
         """Write more of the request."""
-        if self.usable():
-            self.transport.write(data)  # type: ignore[union-attr] - as above
+        if self.transport is not None:
+            self.transport.write(data)
 
     def close(self) -> None:
         """End the connection at once; the exchange, if any, is told nothing more."""
@@ -81,8 +81,8 @@ class Upstream(asyncio.Protocol):
     # ---- called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment] - the loop's type is wider than what TCP gives
-        self.transport.set_write_buffer_limits(high=65_536)  # type: ignore[union-attr] - just set
+        self.transport = tcp = cast("asyncio.Transport", transport)  # TCP gives a full transport
+        tcp.set_write_buffer_limits(high=65_536)
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange

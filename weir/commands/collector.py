@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,16 +33,22 @@ async def _serve(
     # The port first: a second collector must fail before it touches the other's store.
     http = bind(host, port)
     try:
+        scribe = bind(host, settings.scribe_port) if settings.scribe_enabled else None
         store = open_store(state_dir, settings)
     except CollectorError:
         http.close()
         raise
-    collector = Collector(store, settings, http)
+    collector = Collector(store, settings, http, scribe)
     await collector.start()
     try:
-        urls = {"collector": collector.url, "spans": f"{collector.url}/api/v2/spans"}
         if ready_file is not None:
-            _write_ready(ready_file, urls | {"pid": os.getpid()})
+            urls: dict[str, object] = {
+                "collector": collector.url,
+                "spans": f"{collector.url}/api/v2/spans",
+                "scribe_port": collector.scribe_port,
+                "pid": os.getpid(),
+            }
+            _write_ready(ready_file, urls)
         sys.stderr.write(f"collector: {collector.url}/traces, spans in {state_dir}\n")
         await stop.wait()
     finally:
@@ -52,6 +59,9 @@ def collector(
     state_dir: Annotated[Path, typer.Option(help="Where spans are kept.", file_okay=False)],
     http_port: Annotated[
         int | None, typer.Option(help="HTTP port; 0 takes a free one. [default: 9411]")
+    ] = None,
+    scribe_port: Annotated[
+        int | None, typer.Option(help="Scribe port, 9410 by custom; none is opened without.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[
@@ -65,6 +75,8 @@ def collector(
     try:
         settings = read_settings(os.environ)
         port = settings.http_port if http_port is None else http_port
+        if scribe_port is not None:
+            settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)
         uvloop.run(_serve(state_dir, host, port, settings, ready_file))
     except (SettingError, CollectorError) as error:
         sys.stderr.write(f"weir collector: {error}\n")

@@ -1,0 +1,55 @@
+"""The texts of the errors a router makes itself, as Linkerd 1.7.5 words them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dtab import Dtab, Path, show
+
+
+def unable_to_route(service: Path, base: Dtab, local: Dtab) -> str:
+    """No binding, or nobody there. The first `dtab:` section is empty in Linkerd, always."""
+    return (
+        f"Unable to route request!\n\nservice name: {service}\ndtab:\n\n"
+        f"base dtab:\n{_entries(base)}override dtab:\n{_entries(local)}\n"
+    )
+
+
+def _entries(table: Dtab) -> str:
+    return "".join(f"  {entry.prefix} => {show(entry.dst)}\n" for entry in table)
+
+
+def unable_to_connect(service: Path, client: Path, addresses: Sequence[str], selected: str) -> str:
+    """The endpoint refused, was unreachable or too slow to connect."""
+    return (
+        f"Unable to establish connection to {selected}.\n\n"
+        f"service name: {service}\nclient name: {client}\n"
+        f"addresses: [{', '.join(addresses)}]\nselected address: {selected}\n"
+    )
+
+
+def unknown_destination(method: str, target: str, ip: str, port: int, reason: str) -> str:
+    """The request names no service."""
+    return f'Unknown destination: Request("{method} {target}", from /{ip}:{port}) / {reason}'
+
+
+def binding_timeout(service: Path, timeout_s: float) -> str:
+    """The name is still pending after the router's patience."""
+    return f"Exceeded {_duration(timeout_s)} binding timeout while resolving name: {service}"
+
+
+def total_timeout(timeout_s: float) -> str:
+    """A service's totalTimeoutMs is over."""
+    return (
+        f"exceeded {_duration(timeout_s)} to unspecified while waiting for a response for the request, "
+        "including retries (if applicable). Remote Info: Not Available"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Finagle's way: `500.milliseconds`, `10.seconds`, `1.seconds+500.milliseconds`."""
+    whole, part = divmod(round(seconds * 1000), 1000)
+    parts = [f"{whole}.seconds"] if whole else []
+    if part or not whole:
+        parts.append(f"{part}.milliseconds")
+    return "+".join(parts)

@@ -1,0 +1,136 @@
+"""How a router meets its callers: what it believes of a request, what it tells them in an answer.
+
+A mesh router shows Linkerd's face. The edge has one of its own, for the public.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from mesh.answers import unknown_destination
+from mesh.context import RequestContext, read_linkerd_context
+from mesh.identify import HeaderToken
+from proxy.call import Peer, Reply
+from wire.err_header import encode_err
+from wire.head import drop_pattern
+from wire.request import NOT_FOR_UPSTREAM
+
+if TYPE_CHECKING:
+    import re
+
+    from wire.errors import BadRequest
+    from wire.request import RequestHead
+    from wire.response import ResponseHead
+
+# Read and written by the router itself, so what the caller said ends here.
+ROUTER_NAMES: Final = (
+    b"via",
+    b"x-forwarded-client-cert",
+    rb"l5d-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-service|dst-client|dst-residual)",
+)
+_FAILED: Final = b"\r\nl5d-success-class: 0.0"
+_SUCCEEDED: Final = b"\r\nl5d-success-class: 1.0"
+# RFC 9110, 15.6: what is broken behind us.
+BAD_GATEWAY: Final = 502
+BAD_REQUEST: Final = 400
+
+
+class Face(Protocol):
+    """What differs between routers for insiders and for the public."""
+
+    def drop(self, context: RequestContext) -> re.Pattern[bytes]:
+        """Matches the lines of a request that end here."""
+
+    def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
+        """What is believed of a request, and the key of its service (None: it names none)."""
+
+    def request_lines(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
+        """Header lines to add to every request."""
+
+    def answer_block(
+        self, response: ResponseHead, context: RequestContext, *, success: bool
+    ) -> bytes:
+        """The header lines of an upstream's answer, as the caller may see them."""
+
+    def error(
+        self, status: int, message: str, context: RequestContext, *, retryable: bool = False
+    ) -> Reply:
+        """An error of the router's own."""
+
+    def unidentified(self, request: RequestHead, context: RequestContext, peer: Peer) -> Reply:
+        """The answer to a request that names no service."""
+
+    def refused(self, error: BadRequest, peer: Peer) -> Reply:
+        """The answer to bytes that are no request."""
+
+
+class LinkerdFace:
+    """Everyone inside the mesh is believed, as Linkerd 1.7.5 does without clearContext."""
+
+    def __init__(self, identifier: HeaderToken, via: str = "linkerd") -> None:
+        self._drop = drop_pattern(*NOT_FOR_UPSTREAM, *ROUTER_NAMES)
+        self._identifier = identifier
+        self._via = b"1.1 " + via.encode()
+        self._via_1_0 = b"1.0 " + via.encode()
+        self._drop_answer = drop_pattern(b"via", b"l5d-success-class")
+        self._answer_via = b"\r\nVia: " + self._via
+
+    def drop(self, context: RequestContext) -> re.Pattern[bytes]:
+        """Hop-by-hop lines, and the context that is read here and written anew."""
+        del context
+        return self._drop
+
+    def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
+        """Everything the caller says is believed."""
+        del peer
+        return read_linkerd_context(request.block), self._identifier.key(request)
+
+    def request_lines(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
+        """Via: the first value and ours."""
+        del peer
+        via = self._via if request.minor == 1 else self._via_1_0
+        if context.via:
+            via = context.via + b", " + via
+        return b"\r\nVia: " + via
+
+    def answer_block(
+        self, response: ResponseHead, context: RequestContext, *, success: bool
+    ) -> bytes:
+        """Via and l5d-success-class are ours; everything else passes."""
+        del context
+        block = response.end_to_end()
+        if b"ia:" in block or b"IA:" in block or b"l5d-" in block:
+            block = self._drop_answer.sub(b"", block)
+        return block + self._answer_via + (_SUCCEEDED if success else _FAILED)
+
+    def error(
+        self, status: int, message: str, context: RequestContext, *, retryable: bool = False
+    ) -> Reply:
+        """The message as text and in l5d-err."""
+        del context
+        block = b"\r\nl5d-err: " + encode_err(message) + b"\r\nContent-Type: text/plain"
+        if retryable:
+            block = b"\r\nl5d-retryable: true" + block
+        return Reply(status, message.encode(), block)
+
+    def unidentified(self, request: RequestHead, context: RequestContext, peer: Peer) -> Reply:
+        """Linkerd's `Unknown destination`."""
+        message = unknown_destination(
+            request.method.decode("latin-1"),
+            request.target.decode("latin-1"),
+            peer.ip,
+            peer.port,
+            self._identifier.reason,
+        )
+        return self.error(BAD_REQUEST, message, context)
+
+    def refused(self, error: BadRequest, peer: Peer) -> Reply:
+        """As Linkerd's codec answers: HTTP/1.0, no body. The reason goes to a header of ours, for people."""
+        del peer
+        return Reply(
+            error.status,
+            b"",
+            b"\r\nl5d-err: " + encode_err(error.reason),
+            close=True,
+            http_1_0=True,
+        )

@@ -1,0 +1,246 @@
+"""A router: the way behind a listener that routes each request by name.
+
+The fast path is `on_request` with a known route: one look-up, no coroutine. The slow path compiles a route, once for a
+service name and local dtab, and is shared by everyone who waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dtab import Dtab, DtabSyntaxError, Path
+from mesh.answers import binding_timeout, unable_to_route
+from mesh.budget import RetryBudget
+from mesh.call import Arrival, RoutedCall
+from mesh.clients import ClientSettings, ClientTable
+from mesh.face import BAD_GATEWAY, BAD_REQUEST, Face
+from mesh.identify import service_name
+from mesh.routes import Route, RouteTable
+from mesh.service import ServiceSettings
+from mesh.stats import Scope, ServiceScope
+from proxy.call import Call, Peer, Reply
+from tracing.context import TraceContext, new_root
+from tracing.sampler import decide
+from tracing.span import Endpoint as SpanEndpoint
+from tracing.span import SpanRecord
+from wire.errors import BadRequest
+from wire.limits import MESH_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mesh.context import RequestContext
+    from mesh.deps import Deps
+    from naming.interpreter import Interpreter
+    from proxy.tasks import Tasks
+    from wire.request import RequestHead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings:
+    """One router's configuration, checked."""
+
+    label: str
+    dtab: Dtab
+    ip: str
+    port: int
+    prefix: Path = field(default_factory=lambda: Path.of("svc"))
+    limits: Limits = MESH_LIMITS
+    client: ClientSettings = field(default_factory=ClientSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    binding_timeout_s: float = 10.0  # Linkerd: bindingTimeoutMs
+
+
+class Router:
+    """Identify, bind, resolve, balance."""
+
+    def __init__(
+        self,
+        settings: RouterSettings,
+        face: Face,
+        interpreter: Interpreter,
+        deps: Deps,
+        tasks: Tasks,
+    ) -> None:
+        self.settings = settings
+        self.limits = settings.limits
+        self.face = face
+        self.deps = deps
+        self.stats = Scope()
+        self.services: dict[str, ServiceScope] = {}
+        self.span_local = SpanEndpoint(f"{settings.ip}/{settings.port}", settings.ip, settings.port)
+        self.client_local: SpanEndpoint | None = (
+            None  # None: a client span is named after its client
+        )
+        self.clients = ClientTable(settings.client, deps, tasks, settings.limits)
+        self.routes = RouteTable(self._make_route)
+        self._interpreter = interpreter
+
+    # ---- the engine's questions
+
+    def on_request(
+        self, request: RequestHead, peer: Peer
+    ) -> Call | Reply | Awaitable[Call | Reply]:
+        """Route one request."""
+        read = self.face.read(request, peer)
+        if isinstance(read, Reply):
+            return read
+        context, key = read
+        deps = self.deps
+        now = deps.monotonic_s()
+        started_us = deps.wall_ns() // 1_000
+        incoming = context.trace
+        new_id = deps.new_id()
+        trace = new_root(new_id) if incoming is None else incoming.child(new_id)
+        trace, recorded = decide(trace, context.sample, deps.sample_rate, deps.salt)
+        arrival = Arrival(request, context, peer, trace, recorded, now, started_us)
+        if not key:
+            return self._unidentified(arrival)
+        route = self.routes.get((key, context.local), now)
+        if route is None or route.pending or route.waiting_for_addresses():
+            return self._on_new_route(arrival, key, route)
+        return self._call(arrival, route)
+
+    def refuse(self, error: BadRequest, peer: Peer) -> Reply:
+        """The answer to bytes that are no request."""
+        return self.face.refused(error, peer)
+
+    # ---- the slow path
+
+    def _on_new_route(
+        self, arrival: Arrival, key: bytes, route: Route | None
+    ) -> Call | Reply | Awaitable[Call | Reply]:
+        if route is None:
+            try:
+                route = self.routes.make((key, arrival.context.local), arrival.started_at)
+            except DtabSyntaxError as error:
+                # Linkerd answers this above its counters, and so do we.
+                self._record_failure(arrival, f"Identification: {error}", BAD_REQUEST)
+                return self.face.error(BAD_REQUEST, str(error), arrival.context)
+        if route.pending or route.waiting_for_addresses():
+            return self._when_settled(arrival, route)
+        return self._call(arrival, route)
+
+    async def _when_settled(self, arrival: Arrival, route: Route) -> Call | Reply:
+        try:
+            async with asyncio.timeout(self.settings.binding_timeout_s):
+                await route.settled()
+        except TimeoutError:
+            message = binding_timeout(route.service, self.settings.binding_timeout_s)
+            self._record_failure(arrival, f"ClientAcquisition: {message}", BAD_GATEWAY)
+            self.stats.end(BAD_GATEWAY, 0, success=False)
+            return self.face.error(BAD_GATEWAY, message, arrival.context)
+        return self._call(arrival, route)
+
+    def _make_route(self, key: bytes, local: Dtab) -> Route:
+        settings = self.settings
+        service = service_name(settings.prefix, key)
+        stats = self.services.setdefault(str(service), ServiceScope())
+        return Route(
+            service,
+            local,
+            settings.label,
+            self._interpreter.bind(settings.dtab + local, service),
+            self.clients,
+            settings.service,
+            stats,
+            RetryBudget(
+                settings.service.budget_min_retries_per_s,
+                settings.service.budget_percent_can_retry,
+                settings.service.budget_ttl_s,
+            ),
+        )
+
+    def _call(self, arrival: Arrival, route: Route) -> Call | Reply:
+        try:
+            return RoutedCall(self, route, arrival)
+        except BadRequest as error:
+            return self.face.refused(error, arrival.peer)
+
+    # ---- answers and spans of the router's own
+
+    def _unidentified(self, arrival: Arrival) -> Reply:
+        reply = self.face.unidentified(arrival.request, arrival.context, arrival.peer)
+        self._record_failure(arrival, "Identification", reply.status)
+        elapsed_us = int((self.deps.monotonic_s() - arrival.started_at) * 1e6)
+        self.stats.end(reply.status, elapsed_us, success=reply.status < BAD_REQUEST)
+        return reply
+
+    def unable_to_route(self, route: Route) -> str:
+        """Linkerd's text for a name that leads to nobody."""
+        return unable_to_route(route.service, self.settings.dtab, route.local)
+
+    def _record_failure(self, arrival: Arrival, failure: str, status: int) -> None:
+        """The server span of a request that reached no route; named after its method, as Linkerd does."""
+        if not arrival.recorded:
+            return
+        method = arrival.request.method.decode("latin-1")
+        tags = {
+            "http.method": method,
+            "http.status_code": str(status),
+            "router.label": self.settings.label,
+        }
+        if status >= BAD_REQUEST:
+            tags["io.buoyant.router.Failure"] = failure
+            tags["error"] = failure
+        elapsed_us = int((self.deps.monotonic_s() - arrival.started_at) * 1e6) or 1
+        self.record(
+            arrival.trace,
+            "SERVER",
+            method,
+            arrival.started_us,
+            elapsed_us,
+            self.span_local,
+            arrival.peer,
+            tags,
+            None,
+        )
+
+    def record(  # noqa: PLR0913, PLR0917 - a flat record; a value in between would cost an object a span
+        self,
+        trace: TraceContext,
+        kind: str,
+        name: str,
+        start_us: int,
+        elapsed_us: int,
+        local: SpanEndpoint,
+        remote: SpanEndpoint | Peer,
+        tags: dict[str, str],
+        route: Mapping[str, str] | None,
+    ) -> None:
+        """Hand one span to the recorder."""
+        sink = self.deps.record
+        if sink is None:
+            return
+        sink(
+            SpanRecord(
+                trace_id=trace.trace_id,
+                span_id=trace.span_id,
+                parent_id=trace.parent_id,
+                kind=kind,
+                name=name,
+                start_us=start_us,
+                elapsed_us=elapsed_us,
+                local=local,
+                remote=SpanEndpoint("", remote[0], remote[1])
+                if isinstance(remote, Peer)
+                else remote,
+                tags=tags,
+                route=route,
+                debug=trace.debug,
+            )
+        )
+
+    def sweep(self, now: float) -> None:
+        """Called twice a second: idle connections and unused routes go. now: the loop's clock, seconds."""
+        for client in self.clients:
+            client.sweep(now)
+        self.routes.sweep(self.deps.monotonic_s())
+
+    def close(self) -> None:
+        """Stop watching names and close idle connections."""
+        self.routes.close()
+        self.clients.close()

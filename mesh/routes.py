@@ -1,0 +1,235 @@
+"""Routes: what was decided once about a service name, kept and looked up for every request after it.
+
+A route is compiled from the bound tree of `interpreter.bind(base dtab + local dtab, service name)`. When the tree
+changes, the route's branches are swapped in place; exchanges under way keep the endpoint they have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, assert_never
+
+from dtab import Alt, Dtab, Empty, Fail, Leaf, Neg, Path, Union, read_dtab, show
+from mesh.balance import draw
+from mesh.budget import RetryBudget
+from mesh.context import SEPARATOR
+from mesh.stats import ServiceScope
+from naming.state import Failed, Ok, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dtab import NameTree
+    from mesh.clients import Client, ClientTable
+    from mesh.service import ServiceSettings
+    from naming.bound import Bound
+    from naming.interpreter import Interpreter
+    from naming.watch import Watch
+
+ROUTES_MAX: Final = 1_000  # Linkerd: bindingCache.paths
+ROUTE_IDLE_S: Final = 600.0  # Linkerd: bindingCache.idleTtlSecs
+DTABS_MAX: Final = 1_000
+
+Key = tuple[bytes, bytes]  # what identifies the service, the local dtab as text
+
+
+class Branch:
+    """One way of a route: a client, and the header lines that every request on this way gets."""
+
+    __slots__ = ("client", "lines", "tags")
+
+    def __init__(self, route: Route, client: Client, residual: Path) -> None:
+        self.client = client
+        lines = [
+            b"\r\nl5d-dst-service: ",
+            route.name,
+            b"\r\nl5d-dst-client: ",
+            client.name.encode(),
+        ]
+        tags = {
+            "router.label": route.label,
+            "service": route.name.decode(),
+            "client": client.name,
+        }
+        if residual.labels:
+            lines += [b"\r\nl5d-dst-residual: ", str(residual).encode()]
+            tags["residual"] = str(residual)
+        if len(route.local):
+            canonical = show(route.local)
+            lines += [b"\r\nl5d-ctx-dtab: ", canonical.encode()]
+            tags["dtab.local"] = canonical
+        self.lines = b"".join(lines)
+        self.tags = tags
+
+
+class Route:
+    """The compiled way of one service name under one local dtab."""
+
+    def __init__(
+        self,
+        service: Path,
+        local: Dtab,
+        label: str,
+        watch: Watch[NameTree[Bound]],
+        clients: ClientTable,
+        settings: ServiceSettings,
+        stats: ServiceScope,
+        budget: RetryBudget,
+    ) -> None:
+        self.service = service
+        self.name = str(service).encode()
+        self.local = local
+        self.label = label
+        self.settings = settings
+        self.stats = stats
+        self.budget = budget
+        self.used_at = 0.0
+        self.span_name = f"{label} {service}"
+        # What a request that finds no branch says in its span.
+        self.tags = {"router.label": label, "service": str(service)}
+        if len(local):
+            self.tags["dtab.local"] = show(local)
+        self.failure: str | None = None  # why binding failed, as text for the caller
+        self._watch = watch
+        self._clients = clients
+        self._branches: list[Branch | None] = []
+        self._shares: list[float] = []
+        self._changed = asyncio.Event()
+        self._unsubscribe: Callable[[], None] = watch.subscribe(self._on_tree)
+        self._on_tree()
+
+    @property
+    def pending(self) -> bool:
+        """Whether nothing is known yet."""
+        return isinstance(self._watch.state, Pending)
+
+    def _on_tree(self) -> None:
+        state = self._watch.state
+        branches: list[tuple[float, Branch | None]] = []
+        self.failure = None
+        if isinstance(state, Ok):
+            self._collect(state.value, 1.0, branches)
+        elif isinstance(state, Failed):
+            self.failure = str(state.error)
+        self._branches = [branch for _, branch in branches]
+        self._shares = [share for share, _ in branches]
+        self._changed.set()
+
+    def _collect(
+        self, tree: NameTree[Bound], share: float, into: list[tuple[float, Branch | None]]
+    ) -> None:
+        """Flatten the tree: a leaf's share is the product of the shares on the way to it."""
+        match tree:
+            case Leaf(bound):
+                into.append((share, Branch(self, self._clients.get(bound), bound.residual)))
+            case Union(trees):
+                total = sum(part.weight for part in trees)
+                for part in trees:
+                    own = part.weight / total if total > 0 else 1.0 / len(trees)
+                    self._collect(part.tree, share * own, into)
+            case Neg() | Fail() | Empty():
+                into.append((share, None))
+            case Alt(trees):  # a bound tree holds none; the first is what Alt means
+                self._collect(trees[0] if trees else Neg(), share, into)
+            case _:
+                assert_never(tree)
+
+    def branch(self, dice: Callable[[], float]) -> Branch | None:
+        """The way for the next request; None when there is nobody there."""
+        branches = self._branches
+        if len(branches) == 1:
+            return branches[0]
+        if not branches:
+            return None
+        return branches[draw(self._shares, dice)]
+
+    def waiting_for_addresses(self) -> bool:
+        """Whether a client of this route does not know its addresses yet."""
+        return any(branch is not None and branch.client.pending for branch in self._branches)
+
+    async def settled(self) -> None:
+        """Wait until the name is bound, or failed, and the addresses of its clients are known."""
+        while self.pending:
+            self._changed.clear()
+            await self._changed.wait()
+        for branch in self._branches:
+            if branch is None:
+                continue
+            event = asyncio.Event()
+            stop = branch.client.on_change(event.set)
+            try:
+                while branch.client.pending:
+                    await event.wait()
+                    event.clear()
+            finally:
+                stop()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._unsubscribe()
+
+    def __repr__(self) -> str:
+        return f"<Route {self.service} {self._branches}>"
+
+
+class RouteTable:
+    """Routes by key, bounded; the least recently used go first."""
+
+    def __init__(self, make: Callable[[bytes, Dtab], Route]) -> None:
+        self._make = make
+        self._routes: OrderedDict[Key, Route] = OrderedDict()
+        self._dtabs: OrderedDict[bytes, Dtab] = OrderedDict()
+
+    def get(self, key: Key, now: float) -> Route | None:
+        """The route, if it is known."""
+        route = self._routes.get(key)
+        if route is not None:
+            route.used_at = now
+        return route
+
+    def make(self, key: Key, now: float) -> Route:
+        """Compile the route for a key that `get` does not know.
+
+        Raises: DtabSyntaxError, when the local dtab cannot be read.
+        """
+        route = self._make(key[0], self.read_local(key[1]))
+        route.used_at = now
+        self._routes[key] = route
+        if len(self._routes) > ROUTES_MAX:
+            oldest = min(self._routes, key=lambda one: self._routes[one].used_at)
+            self._routes.pop(oldest).close()
+        return route
+
+    def read_local(self, raw: bytes) -> Dtab:
+        """The dtab of a request's headers, each value a whole dtab; kept for the next request that says the same."""
+        if not raw:
+            return Dtab()
+        table = self._dtabs.get(raw)
+        if table is None:
+            table = Dtab()
+            for text in raw.split(SEPARATOR):
+                table += read_dtab(text.decode("latin-1"))
+            self._dtabs[raw] = table
+            if len(self._dtabs) > DTABS_MAX:
+                self._dtabs.popitem(last=False)
+        return table
+
+    def sweep(self, now: float) -> None:
+        """Drop routes that nobody has used for ten minutes."""
+        stale = [key for key, route in self._routes.items() if route.used_at < now - ROUTE_IDLE_S]
+        for key in stale:
+            self._routes.pop(key).close()
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def routes(self) -> list[Route]:
+        """Every route, for pages and metrics."""
+        return list(self._routes.values())
+
+    def close(self) -> None:
+        """Drop every route."""
+        for route in self._routes.values():
+            route.close()
+        self._routes.clear()

@@ -1,0 +1,146 @@
+"""From configuration to live parts: namers, transformers, interpreters, routers."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+from typing import TYPE_CHECKING, Final, assert_never
+
+from dtab import Path
+from mesh.classify import Classifier
+from mesh.clients import ClientSettings
+from mesh.face import LinkerdFace
+from mesh.identify import HeaderToken
+from mesh.linkerd_config import (
+    ConstTransformer,
+    DaemonsetTransformer,
+    LocalhostTransformer,
+    LocalnodeTransformer,
+    PortTransformer,
+    ReplaceTransformer,
+    RouterConfig,
+    ServerConfig,
+    SpecificHostTransformer,
+)
+from mesh.router import Router, RouterSettings
+from mesh.service import ServiceSettings
+from naming import transformers as to
+from naming.interpreter import ConfiguredInterpreter
+from naming.namers.fs import FsNamer
+from naming.namers.inet import InetResolver
+from naming.system import SystemNamers
+from naming.transformer import AnyTransformer, Transformer, TransformedNamer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mesh.deps import Deps
+    from mesh.linkerd_config import FsNamerConfig
+    from mesh.linkerd_config import Transformer as TransformerConfig
+    from naming.namer import Namer
+    from proxy.tasks import Tasks
+
+_PREFIX = Path.of("#")
+_DEFAULT_PORT: Final = 4140  # Linkerd: of protocol http
+_SIOCGIFADDR: Final = 0x8915
+
+
+def make_transformers(configs: Sequence[TransformerConfig]) -> list[AnyTransformer]:
+    """The transformers in their order."""
+    return [_transformer(config) for config in configs]
+
+
+def _transformer(config: TransformerConfig) -> AnyTransformer:
+    match config:
+        case PortTransformer():
+            return to.PortTransformer(config.port)
+        case LocalhostTransformer():
+            return to.localhost(own_addresses())
+        case SpecificHostTransformer():
+            return to.specific_host(socket.gethostbyname(config.host))
+        case ConstTransformer():
+            return to.ConstTransformer(config.path)
+        case ReplaceTransformer():
+            return to.ReplaceTransformer(config.path)
+        case DaemonsetTransformer():
+            nodes = [to.Node.of(node.ip, node.pods) for node in config.nodes]
+            return to.DaemonsetTransformer(nodes, config.port)
+        case LocalnodeTransformer():
+            return to.LocalnodeTransformer(config.pods, config.node)
+    assert_never(config)
+
+
+def own_addresses() -> list[str]:
+    """The IPv4 addresses of this machine's interfaces. Source: Linux, SIOCGIFADDR."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _, name in socket.if_nameindex():
+            try:
+                answer = fcntl.ioctl(sock, _SIOCGIFADDR, struct.pack("256s", name.encode()))
+            except OSError:
+                continue  # an interface without an IPv4 address
+            found.append(socket.inet_ntoa(answer[20:24]))
+    return found
+
+
+class Namers:
+    """The configured namers, running."""
+
+    def __init__(self, configs: Sequence[FsNamerConfig]) -> None:
+        self._resolver = InetResolver()
+        self._started: list[FsNamer] = []
+        self.namers: list[Namer] = []
+        for config in configs:
+            namer = FsNamer(config.rootDir, _PREFIX + config.prefix, self._resolver)
+            self._started.append(namer)
+            inner = [
+                one
+                for one in make_transformers(config.transformers)
+                if isinstance(one, Transformer)
+            ]
+            self.namers.append(TransformedNamer(namer, inner) if inner else namer)
+        self.namers.reverse()  # Linkerd prefers the one that is configured later
+        self.namers.append(SystemNamers(self._resolver))
+
+    async def start(self) -> None:
+        """Begin to watch."""
+        for namer in self._started:
+            await namer.start()
+
+    async def aclose(self) -> None:
+        """Stop watching."""
+        for namer in self._started:
+            await namer.aclose()
+        await self._resolver.aclose()
+
+
+def make_router(
+    config: RouterConfig, server: ServerConfig, namers: Namers, deps: Deps, tasks: Tasks
+) -> Router:
+    """One router for one of its servers."""
+    service = config.service
+    budget = service.retries.budget
+    accrual = config.client.failureAccrual
+    settings = RouterSettings(
+        label=config.name,
+        dtab=config.dtab,
+        ip=server.ip,
+        port=_DEFAULT_PORT if server.port is None else server.port,
+        prefix=config.dstPrefix,
+        client=ClientSettings(failures_max=0 if accrual.kind == "none" else accrual.failures),
+        service=ServiceSettings(
+            classifier=Classifier(service.responseClassifier.kind),
+            total_timeout_s=service.totalTimeoutMs / 1_000 if service.totalTimeoutMs else None,
+            retry_backoff_s=service.retries.backoff.ms / 1_000,
+            budget_min_retries_per_s=budget.minRetriesPerSec,
+            budget_percent_can_retry=budget.percentCanRetry,
+            budget_ttl_s=float(budget.ttlSecs),
+        ),
+        binding_timeout_s=config.bindingTimeoutMs / 1_000,
+    )
+    interpreter = ConfiguredInterpreter(
+        namers.namers, transformers=make_transformers(config.interpreter.transformers)
+    )
+    face = LinkerdFace(HeaderToken(config.identifier.header))
+    return Router(settings, face, interpreter, deps, tasks)

@@ -1,0 +1,77 @@
+"""The life of `weir up`: check, start, say, wait for a signal, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from weir.commands.serving import FAILED, write_atomically
+from weir.local.screen import Screen
+from weir.local.supervisor import StartError
+from weir.local.system import LocalSystem, Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def run(options: Options, ready_file: Path | None) -> int:
+    """Run until SIGINT or SIGTERM; a second signal kills at once. Returns the exit code."""
+    begun = time.monotonic()
+    system = LocalSystem(options)
+    screen = Screen(system)
+    taken = system.taken_addresses()
+    if taken:
+        for line in taken:
+            screen.console.print(f"weir up: {line}", style="red", highlight=False, soft_wrap=True)
+        return FAILED
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            system.supervisor.kill()
+            os._exit(130)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    screen.begin()
+    try:
+        started = await _start(system, screen, stop)
+        if started and not stop.is_set():
+            screen.ready(time.monotonic() - begun)
+            if ready_file is not None:
+                write_atomically(ready_file, json.dumps(system.ready_facts(), indent=2) + "\n")
+            await stop.wait()
+    finally:
+        screen.close()
+        await system.stop()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+    if started:
+        screen.console.print("weir is down; nothing is left running", highlight=False)
+    return 0 if started else FAILED
+
+
+async def _start(system: LocalSystem, screen: Screen, stop: asyncio.Event) -> bool:
+    """Start the system unless a signal comes first. False: it did not come up, and why has been said."""
+    starting = asyncio.ensure_future(system.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        return True
+    try:
+        starting.result()
+    except StartError as error:
+        screen.close()
+        screen.console.print(f"weir up: {error}", style="red", highlight=False, soft_wrap=True)
+        return False
+    return True
