@@ -16,6 +16,7 @@ from tracing.pipeline.http.app import CollectorApp
 from tracing.pipeline.http.query import QueryApi
 from tracing.pipeline.http.status import Status
 from tracing.pipeline.ingest import Ingest
+from tracing.pipeline.scribe import ScribeServer
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import SpanStore, StoreError
@@ -103,15 +104,24 @@ def _front_routes() -> list[Route]:
 class Collector:
     """One running collector.
 
-    `http` is a listening socket (see bind), which it closes in the end, as it does the store.
+    `http` and `scribe` are listening sockets (see bind), which it closes in the end, as it does
+    the store.
     """
 
-    def __init__(self, store: SpanStore, settings: Settings, http: socket.socket) -> None:
+    def __init__(
+        self,
+        store: SpanStore,
+        settings: Settings,
+        http: socket.socket,
+        scribe: socket.socket | None = None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._http = http
+        self._scribe_socket = scribe
         self.ingest = Ingest(store, settings.sample_rate)
-        status = Status(store, self.ingest, settings)
+        self._scribe = ScribeServer(self.ingest)
+        status = Status(store, self.ingest, settings, self.scribe_port)
         routes = status.routes()
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()
@@ -141,8 +151,15 @@ class Collector:
         host, port = self._http.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def scribe_port(self) -> int | None:
+        """Scribe's port; None without one."""
+        return None if self._scribe_socket is None else int(self._scribe_socket.getsockname()[1])
+
     async def start(self) -> None:
         """Answer from now on."""
+        if self._scribe_socket is not None:
+            await self._scribe.start(self._scribe_socket)
         serving = asyncio.get_running_loop().create_task(
             self._server.serve(sockets=[self._http]), name="collector-http"
         )
@@ -159,4 +176,5 @@ class Collector:
         if self._serving is not None:
             await self._serving
         self._http.close()
+        await self._scribe.aclose()
         await self._store.aclose()

@@ -69,6 +69,13 @@ class Ingest:
             raise
         await self.store(transport, batch)
 
+    def refuse(self, transport: str, size: int) -> None:
+        """Count a message that could not even be unpacked. Units: size is bytes."""
+        counts = self.counts[transport]
+        counts.messages += 1
+        counts.messages_dropped += 1
+        counts.bytes += size
+
     async def store(self, transport: str, batch: Batch) -> None:
         """Sample and store decoded spans. Raises: StoreBusyError, StoreError."""
         counts = self.counts[transport]

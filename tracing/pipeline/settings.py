@@ -24,7 +24,7 @@ class Settings:
     """
 
     http_port: int = 9411
-    scribe_enabled: bool = True
+    scribe_enabled: bool = False  # as the real server: a port that is not asked for stays shut
     scribe_port: int = 9410
     http_collector_enabled: bool = True
     sample_rate: float = 1.0
@@ -93,7 +93,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         raise SettingError(f"STORAGE_TYPE: {storage!r} is not here; mem and sqlite are")
     return Settings(
         http_port=_number(env, "QUERY_PORT", 9411),
-        scribe_enabled=_flag(env, "COLLECTOR_SCRIBE_ENABLED", default=True),
+        scribe_enabled=_flag(
+            env, "COLLECTOR_SCRIBE_ENABLED", default=bool(env.get("COLLECTOR_PORT", "").strip())
+        ),
         scribe_port=_number(env, "COLLECTOR_PORT", 9410),
         http_collector_enabled=_flag(env, "COLLECTOR_HTTP_ENABLED", default=True),
         sample_rate=_rate(env, "COLLECTOR_SAMPLE_RATE"),

@@ -20,8 +20,8 @@ Decode = Callable[[bytes], Batch]
 
 # By path: the type that selects the binary format, its reader, and the reader of all else.
 _FORMATS: Final[dict[str, tuple[bytes, Decode, Decode]]] = {
-    "/api/v2/spans": (b"application/x-protobuf", formats.decode_v2_json, formats.decode_v2_json),
-    "/api/v1/spans": (b"application/x-thrift", formats.decode_v2_json, formats.decode_v2_json),
+    "/api/v2/spans": (b"application/x-protobuf", formats.decode_proto3, formats.decode_v2_json),
+    "/api/v1/spans": (b"application/x-thrift", formats.decode_thrift, formats.decode_v1_json),
 }
 PATHS: Final = frozenset(_FORMATS)
 
@@ -55,9 +55,7 @@ async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) ->
     except SpanError as error:
         await answer(send, 400, str(error), TEXT)
     except (TooLargeError, BombError):
-        counts = ingest.counts["http"]
-        counts.messages += 1
-        counts.messages_dropped += 1
+        ingest.refuse("http", 0)
         await answer(send, 413, "413 Request Entity Too Large", TEXT, close=True)
     except StoreBusyError:
         await answer(send, 503, "queue full, try later", TEXT)
@@ -71,7 +69,5 @@ def _unpack(ingest: Ingest, body: bytes) -> bytes:
     try:
         return gunzip(body)
     except SpanError:
-        counts = ingest.counts["http"]
-        counts.messages += 1
-        counts.messages_dropped += 1
+        ingest.refuse("http", len(body))
         raise

@@ -27,10 +27,13 @@ def _response(body: str | bytes, content_type: str, status: int = 200) -> Respon
 class Status:
     """What the collector says about itself."""
 
-    def __init__(self, store: SpanStore, ingest: Ingest, settings: Settings) -> None:
+    def __init__(
+        self, store: SpanStore, ingest: Ingest, settings: Settings, scribe_port: int | None
+    ) -> None:
         self._store = store
         self._ingest = ingest
         self._settings = settings
+        self._scribe_port = scribe_port
 
     def routes(self) -> list[Route]:
         """Each under its own path and as the actuator's twin."""
@@ -91,8 +94,8 @@ class Status:
         except StoreError as error:
             status = "DOWN"
             parts[self._store.name] = {"status": "DOWN", "details": {"error": str(error)}}
-        if self._settings.scribe_enabled:
-            name = f"ScribeCollector{{port={self._settings.scribe_port}, category=zipkin}}"
+        if self._scribe_port is not None:
+            name = f"ScribeCollector{{port={self._scribe_port}, category=zipkin}}"
             parts[name] = {"status": "UP"}
         body = {"status": status, "zipkin": {"status": status, "details": parts}}
         return _response(json.dumps(body, indent=2), content_type, 200 if status == "UP" else 503)

@@ -1,0 +1,143 @@
+"""The scribe receiver: framed thrift calls on a port of their own."""
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from typing import Final
+
+from tracing.pipeline.batch import Batch, batch_of
+from tracing.pipeline.decode import scribe, thrift
+from tracing.pipeline.decode.scribe import Call
+from tracing.pipeline.decode.thrift import ThriftError
+from tracing.pipeline.ingest import Ingest
+from tracing.pipeline.model import SpanError
+from tracing.pipeline.store.port import StoreBusyError, StoreError
+
+_FRAME_BYTES_MAX: Final = 16 << 20
+_WAITING_MAX: Final = 64  # frames of one connection that wait for their turn; then reading stops
+_CONNECTIONS_MAX: Final = 1_000
+
+
+class ScribeServer:
+    """Accepts connections; one task each works its calls off in order."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Answer on a listening socket from now on."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._ingest, self._connections), sock=listener
+        )
+
+    async def aclose(self) -> None:
+        """Stop listening, answer what was read, close."""
+        if self._server is not None:
+            self._server.close()
+        open_now = list(self._connections)
+        for connection in open_now:
+            connection.finish()
+        tasks = [connection.task for connection in open_now if connection.task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Connection(asyncio.Protocol):
+    """One sender. Replies come in the order of the calls."""
+
+    __slots__ = ("_buffer", "_everyone", "_frames", "_ingest", "_paused", "_transport", "task")
+
+    def __init__(self, ingest: Ingest, everyone: "set[_Connection]") -> None:
+        self._ingest = ingest
+        self._everyone = everyone
+        self._buffer = bytearray()
+        self._frames: deque[bytes] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self.task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a stream is wanted")
+        self._transport = transport
+        if len(self._everyone) >= _CONNECTIONS_MAX:
+            transport.abort()
+            return
+        self._everyone.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
+        self._transport = None
+        self._everyone.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= 4:  # noqa: PLR2004 - a frame's length
+            size = struct.unpack_from(">i", self._buffer)[0]
+            if not 0 <= size <= _FRAME_BYTES_MAX:
+                self._abort()  # unframed, or no thrift at all: nothing can be answered
+                return
+            if len(self._buffer) < 4 + size:
+                break
+            self._frames.append(bytes(self._buffer[4 : 4 + size]))
+            del self._buffer[: 4 + size]
+        if self._frames and (self.task is None or self.task.done()):
+            self.task = asyncio.get_running_loop().create_task(self._work())
+        if len(self._frames) >= _WAITING_MAX and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def finish(self) -> None:
+        """No more calls; the task, if there is one, answers those that were read and closes."""
+        if self._transport is None:
+            return
+        self._transport.pause_reading()
+        self._paused = False
+        if self.task is None or self.task.done():
+            self._transport.close()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _work(self) -> None:
+        while self._frames:
+            try:
+                call = scribe.read_call(self._frames.popleft())
+            except ThriftError:
+                self._abort()
+                return
+            reply = await self._answer(call)
+            transport = self._transport
+            if transport is None:
+                return
+            if call.wants_reply:
+                transport.write(struct.pack(">i", len(reply)) + reply)
+            if self._paused and len(self._frames) < _WAITING_MAX // 2:
+                self._paused = False
+                transport.resume_reading()
+
+    async def _answer(self, call: Call) -> bytes:
+        if call.messages is None:
+            if call.name == "Log":
+                self._ingest.refuse("scribe", 0)
+            return scribe.refusal(call)
+        try:
+            structs = [scribe.unbase64(message) for message in call.messages]
+        except ThriftError:
+            self._ingest.refuse("scribe", 0)
+            return scribe.refusal(call)
+
+        def decode(_: bytes) -> Batch:
+            return batch_of([span for one in structs for span in thrift.decode_one(one)])
+
+        try:
+            await self._ingest.accept("scribe", b"".join(structs), decode)
+        except SpanError:
+            return scribe.refusal(call)
+        except (StoreBusyError, StoreError):
+            # The real server never says it, but senders understand it: keep the spans, come again.
+            return scribe.result(call, scribe.TRY_LATER)
+        return scribe.result(call, scribe.OK)
