@@ -1,9 +1,11 @@
-"""The public's side of the gateway: believes a rule, not a header, and shows nothing of the inside."""
+"""The public's side of the gateway.
+
+Believes a rule, not a header, and shows nothing of the inside.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dtab import Dtab, DtabSyntaxError, read_dtab
 from edge.hosts import Hosts, normal_host
@@ -12,13 +14,18 @@ from mesh.context import SEPARATOR, RequestContext, read_linkerd_context
 from mesh.face import BAD_REQUEST, LinkerdFace
 from mesh.identify import HeaderToken
 from proxy.call import Peer, Reply, reason_phrase
-from wire.errors import BadRequest
 from wire.head import drop_pattern
 from wire.request import NOT_FOR_UPSTREAM, RequestHead
-from wire.response import ResponseHead
+
+if TYPE_CHECKING:
+    import re
+
+    from wire.errors import BadRequest
+    from wire.response import ResponseHead
 
 FORBIDDEN: Final = 403
-# What a forger would like to say about where a request came from; set anew from the connection itself.
+# What a forger would like to say about where a request came from; set anew from the connection
+# itself.
 _FORWARDED: Final = (rb"x-forwarded-[^:\r\n]*", b"forwarded", b"x-real-ip", b"host", b"via")
 _EVERYTHING_OURS: Final = rb"l5d[-_.][^:\r\n]*"
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
@@ -126,7 +133,10 @@ class EdgeFace:
         return Reply(200, self._test_body)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
-        """One line on what was wrong with the bytes; it tells an attacker nothing that he did not send."""
+        """One line on what was wrong with the bytes.
+
+        It tells an attacker nothing that he did not send.
+        """
         del peer
         return Reply(error.status, f"{error.reason}\n".encode(), close=True)
 

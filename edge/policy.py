@@ -1,18 +1,21 @@
 """What an outsider, and what an employee, may say about the routing of a request. Pure.
 
-An outsider may say nothing: every `l5d-*` header is dropped unread. A rule that matches the request's cookie grants a
-capability: a fixed override, or leave to bring context and a dtab of one's own.
+An outsider may say nothing: every `l5d-*` header is dropped unread. A rule that matches the
+request's cookie grants a capability: a fixed override, or leave to bring context and a dtab of
+one's own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dtab import Alt, Dtab, Empty, Fail, Leaf, NameTree, Neg, Path, Union
 from wire.head import values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # `_` and `.` for `-` reach applications as the same name through CGI-like gateways.
 OURS: Final = re.compile(rb"\r\nl5d[-_.]", re.IGNORECASE)
@@ -24,8 +27,9 @@ _RESERVED: Final = (b"$", b"#")
 class Rule:
     """One rule of trust.
 
-    Shape: the cookie must equal `value`, byte for byte, and be given once; `override` is dtab text that the request
-    gets; `may_override` lets the request bring its own dtab and context, `may_sample` its own sample rate.
+    Shape: the cookie must equal `value`, byte for byte, and be given once; `override` is dtab text
+    that the request gets; `may_override` lets the request bring its own dtab and context,
+    `may_sample` its own sample rate.
     """
 
     name: str
@@ -79,7 +83,10 @@ class Policy:
 
 
 def cookies(block: bytes) -> dict[bytes, list[bytes]]:
-    """Every cookie of a head, with all values it was given. Names and values as sent: case counts, quotes stay."""
+    """Every cookie of a head, with all values it was given.
+
+    Names and values as sent: case counts, quotes stay.
+    """
     jar: dict[bytes, list[bytes]] = {}
     for line in values(block, b"cookie"):
         for pair in line.split(b";"):

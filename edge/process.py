@@ -90,7 +90,10 @@ class EdgeProcess:
         self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
 
     async def aclose(self, drain_s: float = 5.0) -> int:
-        """Let requests under way finish, flush spans, stop. Returns how many connections were cut."""
+        """Let requests under way finish, flush spans, stop.
+
+        Returns how many connections were cut.
+        """
         cut = 0
         if self._listener is not None:
             cut = await self._listener.drain(drain_s)

@@ -6,9 +6,11 @@ ALIVE --limit reached--> DEAD --back-off over--> PROBING --probe ok--> ALIVE
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Standing(Enum):
@@ -41,7 +43,10 @@ BACKOFF_MAX_S: Final = 300.0
 
 
 def backoff_s(removals: int, dice: Callable[[], float]) -> float:
-    """How long an endpoint stays dead after its n-th removal in a row (from 1). dice: uniform in [0, 1)."""
+    """How long an endpoint stays dead after its n-th removal in a row (from 1).
+
+    dice: uniform in [0, 1).
+    """
     if removals <= 1:
         return BACKOFF_MIN_S
     low = min(BACKOFF_MIN_S * 2.0 ** min(removals - 2, 30), BACKOFF_MAX_S)
@@ -50,7 +55,10 @@ def backoff_s(removals: int, dice: Callable[[], float]) -> float:
 
 
 class Accrual:
-    """Consecutive failures of one endpoint (`io.l5d.consecutiveFailures`); `failures_max` 0 switches it off."""
+    """Consecutive failures of one endpoint (`io.l5d.consecutiveFailures`).
+
+    `failures_max` 0 switches it off.
+    """
 
     __slots__ = ("_dice", "_failures_max", "dead_until", "failures", "removals", "standing")
 
@@ -63,7 +71,10 @@ class Accrual:
         self.dead_until = 0.0
 
     def available(self, now: float) -> bool:
-        """Whether a request may go there: alive, or dead long enough to be probed. now: seconds, any clock."""
+        """Whether a request may go there: alive, or dead long enough to be probed.
+
+        now: seconds, any clock.
+        """
         if self.standing is Standing.ALIVE:
             return True
         return self.standing is Standing.DEAD and now >= self.dead_until

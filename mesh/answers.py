@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dtab import Dtab, Path, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def unable_to_route(service: Path, base: Dtab, local: Dtab) -> str:
@@ -41,8 +44,8 @@ def binding_timeout(service: Path, timeout_s: float) -> str:
 def total_timeout(timeout_s: float) -> str:
     """A service's totalTimeoutMs is over."""
     return (
-        f"exceeded {_duration(timeout_s)} to unspecified while waiting for a response for the request, "
-        "including retries (if applicable). Remote Info: Not Available"
+        f"exceeded {_duration(timeout_s)} to unspecified while waiting for a response "
+        "for the request, including retries (if applicable). Remote Info: Not Available"
     )
 
 

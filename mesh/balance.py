@@ -1,12 +1,15 @@
-"""Power of two choices: of two random endpoints the better standing wins, then the fewer pending requests.
+"""Power of two choices: the better standing wins, then the fewer pending requests.
 
-Source: Linkerd's default balancer, p2c with maxEffort 5: it picks anew while the winner is not available.
+Source: Linkerd's default balancer, p2c with maxEffort 5: it picks anew while the winner is not
+available.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 EFFORT_MAX: Final = 5
 
@@ -29,8 +32,9 @@ def pick(
 ) -> C:
     """The endpoint for the next request.
 
-    Shape: candidates is not empty; `avoid` holds those that this request has failed on, taken only when nothing else
-    is there. If none is available one is picked all the same: a request that might work beats one that cannot.
+    Shape: candidates is not empty; `avoid` holds those that this request has failed on, taken only
+    when nothing else is there. If none is available one is picked all the same: a request that
+    might work beats one that cannot.
     Units: now in seconds, dice uniform in [0, 1).
     """
     if avoid:
@@ -60,7 +64,7 @@ def _better(one: C, other: C, now: float) -> C:
 
 
 def weighted_classes(candidates: Sequence[C]) -> list[tuple[float, list[C]]]:
-    """Endpoints by weight, with each class's share of the traffic (weight x members), highest first."""
+    """Endpoints by weight with each class's share, weight x members; the heaviest first."""
     classes: dict[float, list[C]] = {}
     for one in candidates:
         classes.setdefault(one.weight, []).append(one)

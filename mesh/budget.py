@@ -1,6 +1,9 @@
-"""Retry budgets: requests earn tokens, retries spend them, so retries can never be more than a share of the traffic.
+"""Retry budgets: requests earn tokens, retries spend them.
 
-Source: Finagle's token bucket as Linkerd 1.7.5 configures it (minRetriesPerSec 10, percentCanRetry 0.2, ttlSecs 10).
+So retries can never be more than a share of the traffic.
+
+Source: Finagle's token bucket as Linkerd 1.7.5 configures it (minRetriesPerSec 10, percentCanRetry
+0.2, ttlSecs 10).
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ class RetryBudget:
     def __init__(
         self, min_retries_per_s: int = 10, percent_can_retry: float = 0.2, ttl_s: float = 10.0
     ) -> None:
-        # Without a share nothing is earned, and the reserve is spent at the full price of a request.
+        # Without a share nothing is earned, and the reserve is spent at the full price of a
+        # request.
         self._earned = _DEPOSIT if percent_can_retry > 0 else 0
         self._cost = int(_DEPOSIT / percent_can_retry) if percent_can_retry > 0 else _DEPOSIT
         self._reserve = int(min_retries_per_s * ttl_s) * self._cost

@@ -1,4 +1,7 @@
-"""One request on its way through a router: picks endpoints, writes heads, judges answers, and leaves spans and counts."""
+"""One request on its way through a router.
+
+Picks endpoints, writes heads, judges answers, and leaves spans and counts.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from wire.request import RequestHead
     from wire.response import ResponseHead
 
-# Attempts that a refused connection may cost one request: Linkerd makes five before accrual takes the endpoint out.
+# Attempts that a refused connection may cost one request: Linkerd makes five before accrual takes
+# the endpoint out.
 CONNECT_ATTEMPTS_MAX: Final = 5
 SERVICE_UNAVAILABLE: Final = 503
 _RETRYABLE: Final = re.compile(rb"\r\nl5d-retryable:[ \t]*true[ \t]*(?=\r|\Z)", re.IGNORECASE)
@@ -241,7 +245,10 @@ class RoutedCall:
     def _end_attempt(
         self, status: int, now: float, *, error: str = "", retryable: bool = False
     ) -> None:
-        """Close the books of the current attempt: its replica, its client's counts, its client span."""
+        """Close the books of the current attempt.
+
+        Its replica, its client's counts, its client span.
+        """
         replica, branch = self._replica, self._branch
         assert replica is not None  # noqa: S101 - only called with one
         assert branch is not None  # noqa: S101

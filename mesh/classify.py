@@ -1,4 +1,4 @@
-"""Response classifiers: is an answer a success, and may its request be tried again?
+"""Response classifiers: whether an answer is a success, and may be asked for again.
 
 Source: Linkerd 1.7.5 (`io.l5d.http.*`); all count 5xx as failure but `allSuccessful`.
 """

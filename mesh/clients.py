@@ -1,4 +1,7 @@
-"""Clients: one for each bound name, shared by every route that binds to it. A client holds its live replicas."""
+"""Clients: one for each bound name, shared by every route that binds to it.
+
+A client holds its live replicas.
+"""
 
 from __future__ import annotations
 

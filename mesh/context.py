@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tracing.context import TraceContext
 from tracing.l5d import read_context, read_sample
+
+if TYPE_CHECKING:
+    from tracing.context import TraceContext
 
 _OURS: Final = re.compile(
     rb"\r\n(l5d-ctx-trace|l5d-ctx-dtab|l5d-dtab|l5d-sample|via)[ \t]*:[ \t]*([^\r\n]*)",
@@ -19,8 +21,9 @@ _OURS: Final = re.compile(
 class RequestContext(msgspec.Struct, gc=False):
     """One request's context, as far as it is believed.
 
-    Shape: `local` is the local dtab as text, entries of several headers joined by `;`, empty when there is none; `via`
-    is the first Via value, empty when there is none; `trusted` says whether internals may be shown in answers.
+    Shape: `local` is the local dtab as text, entries of several headers joined by `;`, empty when
+    there is none; `via` is the first Via value, empty when there is none; `trusted` says whether
+    internals may be shown in answers.
     """
 
     trace: TraceContext | None = None
@@ -32,7 +35,10 @@ class RequestContext(msgspec.Struct, gc=False):
 
 
 def read_linkerd_context(block: bytes) -> RequestContext:
-    """What Linkerd 1.7.5 reads: the first l5d-ctx-trace and l5d-sample, all dtabs, `l5d-ctx-dtab` before `l5d-dtab`."""
+    """What Linkerd 1.7.5 reads.
+
+    The first l5d-ctx-trace and l5d-sample, all dtabs, `l5d-ctx-dtab` before `l5d-dtab`.
+    """
     context = RequestContext()
     dtabs: list[bytes] = []
     overrides: list[bytes] = []
@@ -59,5 +65,6 @@ def read_linkerd_context(block: bytes) -> RequestContext:
     return context
 
 
-# Each value must be a whole dtab of its own, so they are kept apart by a byte that no header can hold.
+# Each value must be a whole dtab of its own, so they are kept apart by a byte that no header can
+# hold.
 SEPARATOR: Final = b"\n"

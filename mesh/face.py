@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh.answers import unknown_destination
 from mesh.context import RequestContext, read_linkerd_context
-from mesh.identify import HeaderToken
 from proxy.call import Peer, Reply
 from wire.err_header import encode_err
 from wire.head import drop_pattern
@@ -18,6 +17,7 @@ from wire.request import NOT_FOR_UPSTREAM
 if TYPE_CHECKING:
     import re
 
+    from mesh.identify import HeaderToken
     from wire.errors import BadRequest
     from wire.request import RequestHead
     from wire.response import ResponseHead
@@ -125,7 +125,10 @@ class LinkerdFace:
         return self.error(BAD_REQUEST, message, context)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
-        """As Linkerd's codec answers: HTTP/1.0, no body. The reason goes to a header of ours, for people."""
+        """As Linkerd's codec answers: HTTP/1.0, no body.
+
+        The reason goes to a header of ours, for people.
+        """
         del peer
         return Reply(
             error.status,

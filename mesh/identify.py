@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HeaderToken:
-    """`io.l5d.header.token`: the service is named by one header's value, verbatim; port and case are kept."""
+    """`io.l5d.header.token`: the service is named by one header's value, verbatim.
+
+    Port and case are kept.
+    """
 
     header: str = "Host"
 

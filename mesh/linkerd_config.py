@@ -1,4 +1,7 @@
-"""What an operator writes for a mesh process: Linkerd 1.x YAML, as far as weir speaks it. An unknown key is an error."""
+"""What an operator writes for a mesh process: Linkerd 1.x YAML, as far as weir speaks it.
+
+An unknown key is an error.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from mesh.classify import CLASSIFIERS, DEFAULT_CLASSIFIER
 
 
 def _dtab(text: Any) -> Dtab:
+    if isinstance(text, Dtab):
+        return text  # a default
     if not isinstance(text, str):
         raise Refused("a dtab is text", hint="write entries such as /svc => /#/io.l5d.fs ;")
     try:
@@ -22,6 +27,8 @@ def _dtab(text: Any) -> Dtab:
 
 
 def _path(text: Any) -> Path:
+    if isinstance(text, Path):
+        return text  # a default
     try:
         return read_path(str(text))
     except DtabSyntaxError as error:

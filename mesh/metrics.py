@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mesh.stats import QUANTILES, ClientScope, Scope, ServiceScope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from mesh.router import Router
 
 Labels = tuple[tuple[str, str], ...]
@@ -37,7 +38,10 @@ def _counters(scope: Scope) -> Iterator[tuple[str, int]]:
 
 
 def as_json(routers: Sequence[Router]) -> dict[str, float]:
-    """`/admin/metrics.json`: counters are integers, gauges floats, a histogram is a family of keys. Units: ms."""
+    """`/admin/metrics.json`: counters are integers, gauges floats, a histogram is a family of keys.
+
+    Units: ms.
+    """
     found: dict[str, float] = {}
     for router in routers:
         for kind, name, scope in _scopes(router):
@@ -75,7 +79,10 @@ _JSON_QUANTILES = (
 
 
 def as_prometheus(routers: Sequence[Router]) -> str:
-    """`/admin/metrics/prometheus`, as Linkerd writes it: no TYPE lines, `rt:service:requests{rt="out", …}`."""
+    """`/admin/metrics/prometheus`, as Linkerd writes it.
+
+    No TYPE lines, `rt:service:requests{rt="out", …}`.
+    """
     lines: list[str] = []
     for router in routers:
         for kind, name, scope in _scopes(router):

@@ -1,4 +1,7 @@
-"""A mesh process: every router of a configuration with its listeners, the admin port, the recorder."""
+"""A mesh process.
+
+Every router of a configuration with its listeners, the admin port, the recorder.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class MeshProcess:
         self.ports: dict[str, int] = {}  # by router label, and "admin"
 
     async def start(self) -> None:
-        """Watch names, bind every listener. Raises: OSError naming the address that cannot be bound."""
+        """Watch names, bind every listener.
+
+        Raises: OSError naming the address that cannot be bound.
+        """
         config = self._config
         await self._namers.start()
         deps = Deps()
@@ -57,7 +63,10 @@ class MeshProcess:
         self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
 
     async def aclose(self, drain_s: float = 5.0) -> int:
-        """Let requests under way finish, flush spans, stop. Returns how many connections were cut."""
+        """Let requests under way finish, flush spans, stop.
+
+        Returns how many connections were cut.
+        """
         cut = 0
         for listener in self._listeners:
             cut += await listener.drain(drain_s)

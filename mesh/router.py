@@ -1,19 +1,17 @@
 """A router: the way behind a listener that routes each request by name.
 
-The fast path is `on_request` with a known route: one look-up, no coroutine. The slow path compiles a route, once for a
-service name and local dtab, and is shared by everyone who waits for it.
+The fast path is `on_request` with a known route: one look-up, no coroutine. The slow path compiles
+a route, once for a service name and local dtab, and is shared by everyone who waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dtab import Dtab, DtabSyntaxError, Path
 from mesh.answers import binding_timeout, unable_to_route
-from mesh.budget import RetryBudget
 from mesh.call import Arrival, RoutedCall
 from mesh.clients import ClientSettings, ClientTable
 from mesh.face import BAD_GATEWAY, BAD_REQUEST, Face
@@ -30,9 +28,8 @@ from wire.errors import BadRequest
 from wire.limits import MESH_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
-    from mesh.context import RequestContext
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
     from proxy.tasks import Tasks
@@ -147,11 +144,6 @@ class Router:
             self.clients,
             settings.service,
             stats,
-            RetryBudget(
-                settings.service.budget_min_retries_per_s,
-                settings.service.budget_percent_can_retry,
-                settings.service.budget_ttl_s,
-            ),
         )
 
     def _call(self, arrival: Arrival, route: Route) -> Call | Reply:
@@ -174,7 +166,10 @@ class Router:
         return unable_to_route(route.service, self.settings.dtab, route.local)
 
     def _record_failure(self, arrival: Arrival, failure: str, status: int) -> None:
-        """The server span of a request that reached no route; named after its method, as Linkerd does."""
+        """The server span of a request that reached no route.
+
+        Named after its method, as Linkerd does.
+        """
         if not arrival.recorded:
             return
         method = arrival.request.method.decode("latin-1")
@@ -235,7 +230,10 @@ class Router:
         )
 
     def sweep(self, now: float) -> None:
-        """Called twice a second: idle connections and unused routes go. now: the loop's clock, seconds."""
+        """Called twice a second: idle connections and unused routes go.
+
+        now: the loop's clock, seconds.
+        """
         for client in self.clients:
             client.sweep(now)
         self.routes.sweep(self.deps.monotonic_s())

@@ -1,7 +1,8 @@
-"""Routes: what was decided once about a service name, kept and looked up for every request after it.
+"""Routes: what was decided once about a service name, for every request after it.
 
-A route is compiled from the bound tree of `interpreter.bind(base dtab + local dtab, service name)`. When the tree
-changes, the route's branches are swapped in place; exchanges under way keep the endpoint they have.
+A route is compiled from the bound tree of `interpreter.bind(base dtab + local dtab, service name)`.
+When the tree changes, the route's branches are swapped in place; exchanges under way keep the
+endpoint they have.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dtab import Alt, Dtab, Empty, Fail, Leaf, Neg, Path, Union, read_dtab, show
 from mesh.balance import draw
 from mesh.budget import RetryBudget
 from mesh.context import SEPARATOR
-from mesh.stats import ServiceScope
 from naming.state import Failed, Ok, Pending
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from dtab import NameTree
     from mesh.clients import Client, ClientTable
     from mesh.service import ServiceSettings
+    from mesh.stats import ServiceScope
     from naming.bound import Bound
-    from naming.interpreter import Interpreter
     from naming.watch import Watch
 
 ROUTES_MAX: Final = 1_000  # Linkerd: bindingCache.paths
@@ -75,7 +75,6 @@ class Route:
         clients: ClientTable,
         settings: ServiceSettings,
         stats: ServiceScope,
-        budget: RetryBudget,
     ) -> None:
         self.service = service
         self.name = str(service).encode()
@@ -83,7 +82,11 @@ class Route:
         self.label = label
         self.settings = settings
         self.stats = stats
-        self.budget = budget
+        self.budget = RetryBudget(
+            settings.budget_min_retries_per_s,
+            settings.budget_percent_can_retry,
+            settings.budget_ttl_s,
+        )
         self.used_at = 0.0
         self.span_name = f"{label} {service}"
         # What a request that finds no branch says in its span.
@@ -202,7 +205,10 @@ class RouteTable:
         return route
 
     def read_local(self, raw: bytes) -> Dtab:
-        """The dtab of a request's headers, each value a whole dtab; kept for the next request that says the same."""
+        """The dtab of a request's headers, each value a whole dtab.
+
+        Kept for the next request that says the same.
+        """
         if not raw:
             return Dtab()
         table = self._dtabs.get(raw)

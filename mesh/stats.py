@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SUB_BITS: Final = 3  # eight buckets between powers of two: 12.5 % wide at most
 _SUB: Final = 1 << _SUB_BITS
@@ -33,7 +35,10 @@ class Histogram:
         self.counts[min((shift + 1) * _SUB + ((value_us >> shift) & (_SUB - 1)), _BUCKETS - 1)] += 1
 
     def quantile(self, q: float) -> float:
-        """The upper edge of the bucket that holds this share of the durations, in microseconds; 0.0 when empty."""
+        """The upper edge of the bucket that holds this share of the durations, in microseconds.
+
+        0.0 when empty.
+        """
         wanted = max(1, round(q * self.count))
         seen = 0
         for index, count in enumerate(self.counts):

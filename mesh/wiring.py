@@ -30,7 +30,7 @@ from naming.interpreter import ConfiguredInterpreter
 from naming.namers.fs import FsNamer
 from naming.namers.inet import InetResolver
 from naming.system import SystemNamers
-from naming.transformer import AnyTransformer, Transformer, TransformedNamer
+from naming.transformer import AnyTransformer, TransformedNamer, Transformer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

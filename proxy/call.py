@@ -1,18 +1,20 @@
 """What the engine asks of whoever routes: the seam between moving bytes and deciding where they go.
 
-The engine (`downstream`, `exchange`, `upstream`) knows HTTP and sockets. A `Way` stands behind a listener and turns each
-request head into a `Call` or a `Reply`; a `Call` is asked for an endpoint's pool, for the head to send, and is told what
-came of it. Neither knows the other's types beyond this file.
+The engine (`downstream`, `exchange`, `upstream`) knows HTTP and sockets. A `Way` stands behind a
+listener and turns each request head into a `Call` or a `Reply`; a `Call` is asked for an endpoint's
+pool, for the head to send, and is told what came of it. Neither knows the other's types beyond this
+file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from proxy.errors import UpstreamError
     from proxy.pool import Pool
     from wire.errors import BadRequest
@@ -32,8 +34,9 @@ class Peer(NamedTuple):
 class Reply:
     """An answer of our own.
 
-    Shape: `block` holds header lines, each led by CRLF, without framing; the engine adds Content-Length and Connection.
-    `close` asks for the connection to end with it; `http_1_0` writes the status line as Linkerd's codec does.
+    Shape: `block` holds header lines, each led by CRLF, without framing; the engine adds
+    Content-Length and Connection. `close` asks for the connection to end with it; `http_1_0` writes
+    the status line as Linkerd's codec does.
     """
 
     status: int
@@ -68,7 +71,10 @@ class Again:
 
 
 class Call(Protocol):
-    """One request on its way, from the routing side. Each method is called on the loop and must not wait."""
+    """One request on its way, from the routing side.
+
+    Each method is called on the loop and must not wait.
+    """
 
     timeout_s: float | None  # for the whole call, attempts and waits included
 
@@ -76,7 +82,10 @@ class Call(Protocol):
         """The pool of the endpoint to try now; a Reply when there is none."""
 
     def head(self) -> bytes:
-        """The request's head for this attempt, up to the last header line: no framing, no blank line."""
+        """The request's head for this attempt, up to the last header line.
+
+        No framing, no blank line.
+        """
 
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
         """The block of header lines for the downstream, or Again (only if replayable)."""
@@ -87,7 +96,10 @@ class Call(Protocol):
     def on_end(
         self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None
     ) -> None:
-        """The exchange is over. status 0: the downstream went away first; error: the answer broke off."""
+        """The exchange is over.
+
+        status 0: the downstream went away first; error: the answer broke off.
+        """
 
 
 class Way(Protocol):

@@ -1,7 +1,7 @@
-"""One connection from a client: reads requests, hands each to the listener's way, writes answers in order.
+"""One connection from a client: requests go to the listener's way, answers come back in order.
 
-States: reading a head → waiting for the way → exchanging → reading the next head. One exchange at a time; what a client
-pipelines beyond it waits in a bounded buffer, then in the kernel.
+States: reading a head → waiting for the way → exchanging → reading the next head. One exchange at a
+time; what a client pipelines beyond it waits in a bounded buffer, then in the kernel.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-# What we still read after the last answer, so that the client reads it before our close resets the connection.
+# What we still read after the last answer, so that the client reads it before our close resets the
+# connection.
 _LINGER_BYTES_MAX: Final = 262_144
 _MALFORMED: Final = 400
 
@@ -100,7 +101,7 @@ class Downstream(asyncio.Protocol):
             exchange.cancel()
 
     def eof_received(self) -> bool:
-        """The client sends no more: it has half-closed and waits, or it is gone. Only time can tell.
+        """The client sends no more: it waits half-closed, or it is gone. Only time can tell.
 
         A whole request is still answered, if that does not take long; half a one never.
         """
@@ -198,7 +199,10 @@ class Downstream(asyncio.Protocol):
             self._transport.abort()
 
     def close_after_answer(self) -> None:
-        """Close once everything is written; what the client still sends is read and thrown away for a moment."""
+        """Close once everything is written.
+
+        What the client still sends is read and thrown away for a moment.
+        """
         if self._closing or self._transport is None:
             return
         self._closing = True
@@ -222,7 +226,10 @@ class Downstream(asyncio.Protocol):
         return self._left > 0 or self._chunks is not None
 
     def _pump(self) -> None:
-        """Take requests from the buffer until one is under way or the bytes run out. Never calls itself."""
+        """Take requests from the buffer until one is under way or the bytes run out.
+
+        Never calls itself.
+        """
         if self._pumping:
             return
         self._pumping = True
@@ -393,7 +400,10 @@ class Downstream(asyncio.Protocol):
         self.on_exchange_end(keep_alive=keep_alive)
 
     def _refuse(self, error: BadRequest) -> None:
-        """Answer bytes that we do not accept, and close. An exchange under way loses its request."""
+        """Answer bytes that we do not accept, and close.
+
+        An exchange under way loses its request.
+        """
         exchange, self.exchange = self.exchange, None
         self.listener.refused += 1
         if exchange is not None:
@@ -414,6 +424,6 @@ class Downstream(asyncio.Protocol):
 
 
 def _why(head: bytes, error: httptools.HttpParserError) -> BadRequest:
-    """llhttp's refusal with the right status: a version we do not speak is 505."""
+    """Llhttp's refusal with the right status: a version we do not speak is 505."""
     malformed = bad_request_line(head)
     return malformed if malformed.status != _MALFORMED else BadRequest(str(error))

@@ -12,25 +12,31 @@ class UpstreamError(Exception):
     sent = True
 
 
-class ConnectFailed(UpstreamError):  # noqa: N818 - named after what happened
-    """No connection to the endpoint: refused, unreachable or too slow. No byte of the request left."""
+class ConnectFailed(UpstreamError):
+    """No connection to the endpoint: refused, unreachable or too slow.
+
+    No byte of the request left.
+    """
 
     sent = False
 
 
-class NoConnection(UpstreamError):  # noqa: N818
-    """The endpoint's connection limit and its waiting line are full. No byte of the request left."""
+class NoConnection(UpstreamError):
+    """The endpoint's connection limit and its waiting line are full.
+
+    No byte of the request left.
+    """
 
     sent = False
 
 
-class UpstreamClosed(UpstreamError):  # noqa: N818
+class UpstreamClosed(UpstreamError):
     """The endpoint closed before, or within, its answer."""
 
 
-class UpstreamBroken(UpstreamError):  # noqa: N818
+class UpstreamBroken(UpstreamError):
     """The endpoint's answer is not HTTP that we pass on; `str()` says why."""
 
 
-class AnswerTimeout(UpstreamError):  # noqa: N818
+class AnswerTimeout(UpstreamError):
     """The answer did not come within the call's time."""

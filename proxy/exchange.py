@@ -1,12 +1,12 @@
 """One request and its answer, between a downstream and whichever upstream ends up serving it.
 
-The life of an exchange, in calls: `start` → `dial` → connected → head and body out → response head → response body →
-end. A failure before any byte of the answer reached the downstream asks the call what to do: again, or a reply.
+The life of an exchange, in calls: `start` → `dial` → connected → head and body out → response head
+→ response body → end. A failure before any byte of the answer reached the downstream asks the call
+what to do: again, or a reply.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from proxy.call import Again, Reply, reason_phrase
@@ -14,6 +14,8 @@ from proxy.errors import AnswerTimeout, UpstreamClosed, UpstreamError
 from wire.head import drop_pattern
 
 if TYPE_CHECKING:
+    import asyncio
+
     from proxy.call import Call
     from proxy.downstream import Downstream
     from proxy.pool import Pool
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from wire.request import RequestHead
     from wire.response import ResponseHead
 
-# Bodies up to this size are kept until the answer begins, so that the request can be sent again. Linkerd aggregates
-# up to streamAfterContentLengthKB, which is 5 by default.
+# Bodies up to this size are kept until the answer begins, so that the request can be sent again.
+# Linkerd aggregates up to streamAfterContentLengthKB, which is 5 by default.
 REPLAY_BYTES_MAX: Final = 5 * 1024
 # Body bytes held while the connection is being opened; then the downstream waits.
 HELD_BYTES_MAX: Final = 65_536
@@ -173,7 +175,7 @@ class Exchange:
             )
 
     def on_response_head(self, response: ResponseHead) -> bool:
-        """The answer begins. False: it is not passed on, the call tries again and the connection is closed.
+        """The answer begins. False: the call tries again, and the connection is closed.
 
         Raises: BadResponse, from reading the head's Connection line.
         """
@@ -245,7 +247,10 @@ class Exchange:
         return self._replayable and self.request_done and not self._status
 
     def on_connect_failed(self, error: UpstreamError) -> None:
-        """There is no connection; nothing was sent, so whatever is held of the body can be sent elsewhere."""
+        """There is no connection.
+
+        Nothing was sent, so whatever is held of the body can be sent elsewhere.
+        """
         self._fail(error, replayable=True)
 
     def on_upstream_failed(self, error: UpstreamError) -> None:
@@ -261,7 +266,8 @@ class Exchange:
             and self.request.method in IDEMPOTENT
             and self._may_replay()
         ):
-            # It died while idle and we found out by writing: not the endpoint's failure, so the same pool is asked again.
+            # It died while idle and we found out by writing: not the endpoint's failure, so the
+            # same pool is asked again.
             self._reused = False
             assert self._pool is not None  # noqa: S101 - a reused connection came from it
             self._pool.connect(self)

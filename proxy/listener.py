@@ -103,7 +103,10 @@ class Listener:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
 
     async def drain(self, deadline_s: float) -> int:
-        """Stop accepting, let requests under way finish, then end what is left. Returns how many were cut."""
+        """Stop accepting, let requests under way finish, then end what is left.
+
+        Returns how many were cut.
+        """
         self.draining = True
         if self._server is not None:
             self._server.close()

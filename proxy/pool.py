@@ -1,4 +1,7 @@
-"""Connections to one endpoint: idle ones are reused last in, first out; their number and the waiting line are bounded."""
+"""Connections to one endpoint: idle ones are reused last in, first out.
+
+Their number and the waiting line are bounded.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ class Waiter(Protocol):
 
 
 class Pool:
-    """Connections to one endpoint. `close()` ends the idle ones; busy ones end after their exchange."""
+    """Connections to one endpoint.
+
+    `close()` ends the idle ones; busy ones end after their exchange.
+    """
 
     def __init__(
         self, ip: str, port: int, *, tasks: Tasks, limits: Limits, settings: PoolSettings

@@ -1,4 +1,7 @@
-"""One connection to an endpoint: it carries one exchange at a time and is reused only when nothing is in doubt."""
+"""One connection to an endpoint.
+
+It carries one exchange at a time and is reused only when nothing is in doubt.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ _INTERIM_MAX: Final = 8  # 1xx heads before the answer; an endless row of them i
 class Upstream(asyncio.Protocol):
     """Reads answers for its exchange: head, body, end.
 
-    llhttp reads every byte beside our own framing; where the two disagree about the end of an answer, the connection
-    is closed and the answer counts as broken.
+    llhttp reads every byte beside our own framing; where the two disagree about the end of an
+    answer, the connection is closed and the answer counts as broken.
     """
 
     __slots__ = (
@@ -87,7 +90,8 @@ class Upstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
-            # Nobody asked: a second answer, or bytes behind the last one. It must never reach the next request.
+            # Nobody asked: a second answer, or bytes behind the last one. It must never reach the
+            # next request.
             self.close()
             return
         try:
@@ -184,7 +188,10 @@ class Upstream(asyncio.Protocol):
         return not head.bodyless and not head.chunked and head.content_length is None
 
     def _on_body_bytes(self, exchange: Exchange, data: bytes) -> None:
-        """Take body bytes; llhttp is given exactly those that our framing says belong to this answer."""
+        """Take body bytes.
+
+        Llhttp is given exactly those that our framing says belong to this answer.
+        """
         head = self._head
         assert head is not None  # noqa: S101 - callers have seen the head
         if head.bodyless:

@@ -1,7 +1,11 @@
-"""The `weir` command. Each subcommand imports what it needs only when it runs: `weir --help` starts in a blink."""
+"""The `weir` command.
+
+Each subcommand imports what it needs only when it runs: `weir --help` starts in a blink.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -36,8 +40,8 @@ def _mount() -> None:
 def main() -> None:
     """The console script. Demo apps take Go's flags, so they read their arguments themselves."""
     if sys.argv[1:2] == ["demo"]:
-        from demo.__main__ import main as demo  # noqa: PLC0415
+        from demo.main import main as demo  # noqa: PLC0415
 
-        raise SystemExit(demo(sys.argv[2:]))
+        raise SystemExit(demo(sys.argv[2:], os.environ))
     _mount()
     app()

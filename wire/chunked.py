@@ -1,17 +1,19 @@
 """Reading a chunked body, strictly: RFC 9112, 7.1, every CRLF in its place, every part bounded.
 
-llhttp reads the same bytes beside it; the two must agree on where the body ends, or the message is refused. What goes
-on to the next hop is framed anew, so extensions and odd sizes stop here.
+llhttp reads the same bytes beside it; the two must agree on where the body ends, or the message is
+refused. What goes on to the next hop is framed anew, so extensions and odd sizes stop here.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest
 from wire.head import TOKEN
-from wire.limits import Limits
+
+if TYPE_CHECKING:
+    from wire.limits import Limits
 
 # 15 digits stay under 2^60; llhttp allows thousands of leading zeros.
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})((?:[ \t]*;[!-~ \t]*)?)")
@@ -22,8 +24,8 @@ _SIZE_LINE_ROOM: Final = 64  # digits and blanks, before extensions count agains
 class ChunkedReader:
     """Takes body bytes as they come and gives the data in them; one for each body.
 
-    `done` is true once the last CRLF was read; `rest` then holds what came behind it; `trailers` is the block of
-    trailer lines, each led by CRLF.
+    `done` is true once the last CRLF was read; `rest` then holds what came behind it; `trailers` is
+    the block of trailer lines, each led by CRLF.
     """
 
     __slots__ = (
@@ -113,7 +115,10 @@ class ChunkedReader:
             raise BadRequest("trailers are too long", 431)
 
     def _keep(self, part: bytes) -> None:
-        """Hold the beginning of a line until its end comes; a line that cannot end well is refused now."""
+        """Hold the beginning of a line until its end comes.
+
+        A line that cannot end well is refused now.
+        """
         if self._state == _DATA_END and part != b"\r":
             raise BadRequest("a chunk is longer than its size")
         bound = _SIZE_LINE_ROOM + (

@@ -1,6 +1,7 @@
 """The text of `l5d-err`: the message, form-url-encoded as Java's URLEncoder does with ISO-8859-1.
 
-Source: Linkerd 1.7.5; blank is `+`, letters, digits and `.-*_` stay, the rest is `%HH`, what Latin-1 lacks is `?`.
+Source: Linkerd 1.7.5; blank is `+`, letters, digits and `.-*_` stay, the rest is `%HH`, what
+Latin-1 lacks is `?`.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Reading and editing a head in bulk: no object per header.
+r"""Reading and editing a head in bulk: no object per header.
 
-A head's header lines are kept as one `block` of bytes in which every line is led by CRLF, so one compiled pattern that
-starts with the literal CRLF finds or removes lines at the speed of a memory search:
+A head's header lines are kept as one `block` of bytes in which every line is led by CRLF, so one
+compiled pattern that starts with the literal CRLF finds or removes lines at the speed of a memory
+search:
 
-    b"GET / HTTP/1.1" + b"\\r\\nHost: a\\r\\nAccept: */*" + b"\\r\\n\\r\\n"
+    b"GET / HTTP/1.1" + b"\r\nHost: a\r\nAccept: */*" + b"\r\n\r\n"
       request line       block
 
-Bulk editing is right only on heads that llhttp has accepted (it refuses folded lines, bare LF, blanks before a colon,
-NUL). `plain.py` does the same header by header, and tests hold the two together.
+Bulk editing is right only on heads that llhttp has accepted (it refuses folded lines, bare LF,
+blanks before a colon, NUL). `plain.py` does the same header by header, and tests hold the two
+together.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ HEAD_END: Final = b"\r\n\r\n"
 # RFC 9110, 5.6.2: token = 1*tchar
 TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
-# RFC 9110, 7.6.1 and Linkerd 1.7.5's list; Keep-Alive and Proxy-Connection are dropped as RFC 9110 asks, although
-# Linkerd lets them pass. Framing headers are ours to write anew.
+# RFC 9110, 7.6.1 and Linkerd 1.7.5's list; Keep-Alive and Proxy-Connection are dropped as RFC 9110
+# asks, although Linkerd lets them pass. Framing headers are ours to write anew.
 HOP_BY_HOP: Final = (
     b"connection",
     b"keep-alive",
@@ -37,7 +39,8 @@ HOP_BY_HOP: Final = (
     b"upgrade",
 )
 
-# What a Connection line may not take away: routing and framing would change under us (CVE-2021-32813 and its kin).
+# What a Connection line may not take away: routing and framing would change under us
+# (CVE-2021-32813 and its kin).
 PROTECTED: Final = re.compile(
     rb"(?:host|content-length|cookie|authorization|via|forwarded|x-forwarded-.*|x-real-ip|:.*)",
     re.IGNORECASE,
@@ -48,7 +51,10 @@ CONNECTION_TOKENS_MAX: Final = 9
 
 
 def drop_pattern(*names: bytes) -> re.Pattern[bytes]:
-    """A pattern that matches whole lines of a block by name; a name may be a regex such as `l5d[-_.][^:\\r\\n]*`."""
+    r"""A pattern that matches whole lines of a block by name.
+
+    A name may be a regex such as `l5d[-_.][^:\r\n]*`.
+    """
     return re.compile(rb"\r\n(?:" + b"|".join(names) + rb")[ \t]*:[^\r\n]*", re.IGNORECASE)
 
 
@@ -71,7 +77,10 @@ def first_value(block: bytes, name: bytes) -> bytes | None:
 
 
 def header_lines(block: bytes) -> list[tuple[bytes, bytes]]:
-    """Every line as (name as sent, value), for pages, tests and the plain editor; not for the hot path."""
+    """Every line as (name as sent, value), for pages, tests and the plain editor.
+
+    Not for the hot path.
+    """
     lines = []
     for line in block.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
@@ -80,12 +89,13 @@ def header_lines(block: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def connection_tokens(connection: list[bytes]) -> list[bytes]:
-    """The lower-cased names that Connection lines nominate for removal, less `close` and `keep-alive`.
+    """The lower-cased names that Connection lines nominate for removal.
 
-    Names of the l5d family are left out: an outsider may not choose which of our headers survive, and ours are
-    dropped or set by the router's own rule.
+    Names of the l5d family are left out: an outsider may not choose which of our headers survive,
+    and ours are dropped or set by the router's own rule.
 
-    Raises: BadRequest, when there are too many, or when one names a header that routing or framing depends on.
+    Raises: BadRequest, when there are too many, or when one names a header that routing or framing
+    depends on.
     """
     tokens = [token.strip(b" \t").lower() for line in connection for token in line.split(b",")]
     tokens = [token for token in tokens if token]

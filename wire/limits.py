@@ -1,4 +1,7 @@
-"""Bounds on what one request head or chunked body may be. Each is a setting; each default says why."""
+"""Bounds on what one request head or chunked body may be.
+
+Each is a setting; each default says why.
+"""
 
 from __future__ import annotations
 

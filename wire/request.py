@@ -1,24 +1,31 @@
-"""The head of a request: what routing and framing need to know, and the block of its header lines."""
+"""The head of a request.
+
+What routing and framing need to know, and the block of its header lines.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest
 from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
-from wire.limits import Limits
+
+if TYPE_CHECKING:
+    from wire.limits import Limits
 
 # Names that end at this hop, whoever routes.
 NOT_FOR_UPSTREAM: Final = (*HOP_BY_HOP, b"expect")
 
-# One space each, visible ASCII only: llhttp lets runs of blanks, `#` and raw bytes above 0x7f pass. RFC 9112, 3.
+# One space each, visible ASCII only: llhttp lets runs of blanks, `#` and raw bytes above 0x7f pass.
+# RFC 9112, 3.
 _REQUEST_LINE: Final = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Z-]{1,32}) ([!\"$-~]+) HTTP/1\.([01])(?=\r\n)"
 )
 _ANY_VERSION: Final = re.compile(rb"[^\r\n]* HTTP/([0-9]+)\.([0-9]+)\r\n")
 _FRAMING: Final = re.compile(
-    rb"\r\n(host|content-length|transfer-encoding|connection|expect|upgrade)[ \t]*:[ \t]*([^\r\n]*)",
+    rb"\r\n(host|content-length|transfer-encoding|connection|expect|upgrade)"
+    rb"[ \t]*:[ \t]*([^\r\n]*)",
     re.IGNORECASE,
 )
 # RFC 3986, 3.2.2: a name or an IP literal, and a port; no userinfo, no path, no blank.
@@ -36,8 +43,9 @@ _LONGER_THAN_ANY_HOST: Final = 300
 class RequestHead:
     """One request's head, read once.
 
-    Shape: method, target as routing sees it (origin form, `*` for OPTIONS), `block` the header lines as sent (each led
-    by CRLF), `host` the text to route by (the target's authority wins over Host), framing facts.
+    Shape: method, target as routing sees it (origin form, `*` for OPTIONS), `block` the header
+    lines as sent (each led by CRLF), `host` the text to route by (the target's authority wins over
+    Host), framing facts.
     """
 
     __slots__ = (
@@ -72,10 +80,11 @@ class RequestHead:
         """Whether body bytes follow the head."""
         return self.chunked or bool(self.content_length)
 
-    def end_to_end(self, drop: re.Pattern[bytes] = drop_pattern(*NOT_FOR_UPSTREAM)) -> bytes:
-        """The block as the next hop may see it: lines that `drop` matches and nominated ones are gone.
+    def end_to_end(self, drop: re.Pattern[bytes]) -> bytes:
+        """The block as the next hop may see it, without what `drop` matches and nominated lines.
 
-        A router's own pattern must hold all of NOT_FOR_UPSTREAM: the engine frames anew and answers 100 itself.
+        A router's own pattern must hold all of NOT_FOR_UPSTREAM: the engine frames anew and answers
+        100 itself.
 
         Raises: BadRequest, when the Connection line names headers it may not.
         """
@@ -89,7 +98,7 @@ class RequestHead:
 
 
 def read_request_head(head: bytes, limits: Limits) -> RequestHead:
-    """Read a head that llhttp accepted, `head` ending in its blank line, and refuse what llhttp lets pass.
+    """Read a head that llhttp accepted, blank line included; refuse what llhttp lets pass.
 
     Raises: BadRequest with the status to answer.
     """
@@ -190,7 +199,10 @@ def _read_transfer_encoding(request: RequestHead, value: bytes, seen: int) -> No
 
 
 def _read_odd_target(request: RequestHead) -> None:
-    """Targets that are not in origin form: absolute (as an http_proxy sends them), `*` for OPTIONS; no CONNECT."""
+    """Targets that are not in origin form: absolute (as an http_proxy sends them), `*` for OPTIONS.
+
+    No CONNECT.
+    """
     if request.method == b"CONNECT":
         raise BadRequest("CONNECT is not offered", 405)
     absolute = _ABSOLUTE.fullmatch(request.target)

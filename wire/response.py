@@ -26,8 +26,9 @@ _FIRST_FINAL = 200
 class ResponseHead:
     """One response's head, read once.
 
-    Shape: `status`, `reason` as sent, `block` the header lines (each led by CRLF); exactly one of `content_length`,
-    `chunked`, `bodyless`, or none of them: then the body ends where the connection ends.
+    Shape: `status`, `reason` as sent, `block` the header lines (each led by CRLF); exactly one of
+    `content_length`, `chunked`, `bodyless`, or none of them: then the body ends where the
+    connection ends.
     """
 
     __slots__ = (
@@ -59,7 +60,7 @@ class ResponseHead:
         return self.status < _FIRST_FINAL and self.status != _SWITCHING
 
     def end_to_end(self) -> bytes:
-        """The block without hop-by-hop and nominated lines. Content-Length stays unless the body is chunked.
+        """The block without hop-by-hop and nominated lines.
 
         Raises: BadResponse, when the Connection line names headers it may not.
         """
@@ -76,7 +77,7 @@ class ResponseHead:
 
 
 def read_response_head(head: bytes, method: bytes) -> ResponseHead:
-    """Read a response head that llhttp accepted, `head` ending in its blank line, to a request of that method.
+    """Read a head that llhttp accepted, blank line included, that answers such a method.
 
     Raises: BadResponse, when its framing is not beyond doubt.
     """
@@ -124,7 +125,8 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
 def _read_content_length(response: ResponseHead, value: bytes) -> None:
     if response.content_length is not None:
         raise BadResponse(
-            f"Multiple Content-Length values found: [{response.content_length}, {value.decode('latin-1')}]"
+            f"Multiple Content-Length values found: [{response.content_length}, "
+            f"{value.decode('latin-1')}]"
         )
     if not _LENGTH.fullmatch(value):
         raise BadResponse("Content-Length is no plain number")

@@ -1,10 +1,16 @@
-"""Real sockets for engine tests: a client that speaks raw bytes, an upstream that answers by script."""
+"""Real sockets for engine tests.
+
+A client that speaks raw bytes, an upstream that answers by script.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 GREETING = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -12,8 +18,9 @@ GREETING = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 class ScriptedUpstream:
     """A TCP server that keeps every byte it gets and answers as told.
 
-    `answer` is called with the bytes of a connection that are not answered yet whenever more come; what it returns is
-    written. None: nothing yet. `close_after` ends the connection once something was written.
+    `answer` is called with the bytes of a connection that are not answered yet whenever more come;
+    what it returns is written. None: nothing yet. `close_after` ends the connection once something
+    was written.
     """
 
     def __init__(
@@ -116,7 +123,10 @@ async def upstream(
 
 
 async def exchange(port: int, data: bytes, *, host: str = "127.0.0.1") -> bytes:
-    """Send bytes on a new connection and read until the server closes it; a reset ends the answer like a close."""
+    """Send bytes on a new connection and read until the server closes it.
+
+    A reset ends the answer like a close.
+    """
     async with asyncio.timeout(15), connected(port, host) as client:
         client.writer.write(data)
         answer = b""

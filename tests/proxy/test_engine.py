@@ -1,25 +1,33 @@
-"""The engine with a way that sends everything to one place: bytes in, bytes out, over real sockets."""
+"""The engine with a way that sends everything to one place.
+
+Bytes in, bytes out, over real sockets.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from proxy.call import Again, Call, Peer, Reply
-from proxy.errors import UpstreamError
 from proxy.listener import Listener, ListenerSettings
 from proxy.pool import Pool, PoolSettings
 from tests.kits.sockets import GREETING, connected, exchange, upstream, whole_request
-from wire.errors import BadRequest
+from wire.head import drop_pattern
 from wire.limits import EDGE_LIMITS, Limits
-from wire.request import RequestHead
-from wire.response import ResponseHead
+from wire.request import NOT_FOR_UPSTREAM
+
+if TYPE_CHECKING:
+    from proxy.errors import UpstreamError
+    from wire.errors import BadRequest
+    from wire.request import RequestHead
+    from wire.response import ResponseHead
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web\r\nX-Thing: 1\r\n\r\n"
-CLOSE = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
+PLAIN = drop_pattern(*NOT_FOR_UPSTREAM)
 
 
 class OneCall:
@@ -36,7 +44,7 @@ class OneCall:
 
     def head(self) -> bytes:
         request = self.request
-        return request.method + b" " + request.target + b" HTTP/1.1" + request.end_to_end()
+        return request.method + b" " + request.target + b" HTTP/1.1" + request.end_to_end(PLAIN)
 
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
         if response.status == 503 and replayable and self.failures < self.way.retries:
@@ -151,11 +159,13 @@ async def test_bodies_of_known_length_cross_whole(size: int) -> None:
 
 
 async def test_chunked_bodies_are_framed_anew_without_extensions() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n002\r\nde\r\n0\r\nX-T: 1\r\n\r\n"
+    chunks = b"3;x=y\r\nabc\r\n002\r\nde\r\n0\r\nX-T: 1\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
     async with upstream(whole_request(answer)) as behind, engine(behind.port) as (_, port, _l):
         async with connected(port) as client:
             head, body = await client.ask(
-                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;q\r\nhello\r\n0\r\nl5d-dtab: /a=>/b\r\n\r\n"
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"5;q\r\nhello\r\n0\r\nl5d-dtab: /a=>/b\r\n\r\n"
             )
         assert body == b"abcde"
         assert head.lower().count(b"transfer-encoding: chunked") == 1
@@ -225,7 +235,7 @@ async def test_a_second_answer_is_never_given_to_the_next_client() -> None:
     [
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -417,26 +427,29 @@ async def test_a_slow_reader_stops_the_sender() -> None:
 
 
 async def test_draining_lets_a_request_finish_and_closes_the_idle() -> None:
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
+        begun.set()
         await release.wait()
         writer.write(GREETING)
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, engine(server.sockets[0].getsockname()[1]) as (way, port, listener):
-        async with connected(port) as busy, connected(port) as idle:
-            busy.writer.write(GET)
-            async with asyncio.timeout(5):
-                while way.pool.connections == 0:  # noqa: ASYNC110 - another process' socket
-                    await asyncio.sleep(0.005)
-            draining = asyncio.get_running_loop().create_task(listener.drain(5))
-            assert await idle.reader.read() == b""
-            release.set()
-            head, body = await busy.answer()
-            assert body == b"hello"
-            assert b"Connection: close" in head
-            assert await draining == 0
+    async with (
+        server,
+        engine(server.sockets[0].getsockname()[1]) as (_, port, listener),
+        connected(port) as busy,
+        connected(port) as idle,
+    ):
+        busy.writer.write(GET)
+        await begun.wait()
+        draining = asyncio.get_running_loop().create_task(listener.drain(5))
+        assert await idle.reader.read() == b""
+        release.set()
+        head, body = await busy.answer()
+        assert body == b"hello"
+        assert b"Connection: close" in head
+        assert await draining == 0

@@ -38,7 +38,10 @@ class Process(Protocol):
 
 
 def read_config(model: type[M], file: Path) -> M:
-    """The file's content as that model; every problem goes to stderr and ends the command with 1."""
+    """The file's content as that model.
+
+    Every problem goes to stderr and ends the command with 1.
+    """
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,10 +1,16 @@
-"""The configuration files of the local system, as text: what `weir up` writes into its state directory and runs."""
+"""The configuration files of the local system, as text.
+
+What `weir up` writes into its state directory and runs.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from weir.local.topology import ADMIN_PORT, INCOMING_PORT, NODES, OUTGOING_PORT, PODS, Node
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The domain rules are the public's way in; the edge and every incoming router share them.
 DOMAIN_RULES = """\

@@ -60,7 +60,10 @@ async def run(options: Options, ready_file: Path | None) -> int:
 
 
 async def _start(system: LocalSystem, screen: Screen, stop: asyncio.Event) -> bool:
-    """Start the system unless a signal comes first. False: it did not come up, and why has been said."""
+    """Start the system unless a signal comes first.
+
+    False: it did not come up, and why has been said.
+    """
     starting = asyncio.ensure_future(system.start())
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

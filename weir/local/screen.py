@@ -42,7 +42,8 @@ class Screen:
                 self._told.add(child.name)
                 log = self._system.supervisor.log_file(child)
                 self.console.print(
-                    f"{child.name} ended with exit code {child.ended}; it is not restarted (log: {log})",
+                    f"{child.name} ended with exit code {child.ended}; "
+                    f"it is not restarted (log: {log})",
                     style="yellow",
                     highlight=False,
                     soft_wrap=True,

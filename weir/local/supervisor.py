@@ -1,4 +1,4 @@
-"""Starts the processes of the local system, waits until each answers, tells when one ends, and ends them all."""
+"""Starts the local system's processes, waits for each, tells when one ends, ends them all."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 _POLL_S: Final = 0.02
 _PR_SET_PDEATHSIG: Final = 1
+_LAST_LINES: Final = 8
 _STOP_S: Final = 7.0  # then SIGKILL; the whole system must be gone within ten seconds
 
 
@@ -53,7 +56,10 @@ class Child:
 
 
 class Supervisor:
-    """Owns the children. Nothing is restarted: an ended process is told, and its place stays empty."""
+    """Owns the children.
+
+    Nothing is restarted: an ended process is told, and its place stays empty.
+    """
 
     def __init__(self, log_dir: Path) -> None:
         self.children: list[Child] = []
@@ -84,7 +90,7 @@ class Supervisor:
     async def _spawn(self, child: Child) -> None:
         if child.ready_file is not None:
             child.ready_file.unlink(missing_ok=True)
-        with self.log_file(child).open("ab") as log:
+        with self.log_file(child).open("wb") as log:
             child.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -103,7 +109,8 @@ class Supervisor:
     async def _watch(self, child: Child) -> None:
         assert child.process is not None  # noqa: S101 - watched once it runs
         child.ended = await child.process.wait()
-        self.on_change()
+        if not self._stopping:
+            self.on_change()
 
     async def _until_ready(self, child: Child) -> None:
         probe: Callable[[], Awaitable[bool]] = (
@@ -120,9 +127,8 @@ class Supervisor:
 
     def _last_words(self, child: Child) -> str:
         with contextlib.suppress(OSError):
-            lines = self.log_file(child).read_text("utf-8", "replace").strip().splitlines()
-            if lines:
-                return f"{lines[-1]} (log: {self.log_file(child)})"
+            lines = self.log_file(child).read_text("utf-8", "replace").rstrip().splitlines()
+            return "\n".join(["", *lines[-_LAST_LINES:], f"(log: {self.log_file(child)})"])
         return f"log: {self.log_file(child)}"
 
     async def stop(self) -> None:
@@ -153,7 +159,10 @@ def _signal(child: Child, number: signal.Signals) -> None:
 
 
 def _die_with_parent() -> None:
-    """In the child, before exec: if we are killed, it ends too. Linux only, like the loopback aliases."""
+    """In the child, before exec: if we are killed, it ends too.
+
+    Linux only, like the loopback aliases.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

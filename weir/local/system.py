@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from weir.local.configs import edge_yaml, node_yaml, write_discovery
-from weir.local.supervisor import Child, StartError, Supervisor, in_use
+from weir.local.supervisor import Child, Supervisor, in_use
 from weir.local.topology import ADMIN_PORT, INCOMING_PORT, NODES, OUTGOING_PORT, PODS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOOPBACK: Final = "127.0.0.1"
 PUBLIC_PORT: Final = 80
@@ -60,7 +62,8 @@ class LocalSystem:
         if problem is None:
             return PUBLIC_PORT
         self.notes.append(
-            f"port {PUBLIC_PORT} cannot be bound ({problem}), so the gateway listens on {UNPRIVILEGED_PORT}"
+            f"port {PUBLIC_PORT} cannot be bound ({problem}), "
+            f"so the gateway listens on {UNPRIVILEGED_PORT}"
         )
         return UNPRIVILEGED_PORT
 

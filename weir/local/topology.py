@@ -1,4 +1,7 @@
-"""The system on one machine: two nodes, their pods, the gateway and the collector, each at a loopback address."""
+"""The system on one machine.
+
+Two nodes, their pods, the gateway and the collector, each at a loopback address.
+"""
 
 from __future__ import annotations
 
