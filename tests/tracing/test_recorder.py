@@ -1,0 +1,141 @@
+"""The recorder against a real collector, and against none."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from tests.tracing.test_encode import record
+from tests.vectors.zipkin import running
+from tracing.encode.zipkin_json import encode_spans
+from tracing.pipeline.collector import Collector
+from tracing.recorder import ExportError, ExportRefusedError, Recorder, ZipkinHttpExporter
+from tracing.span import SpanRecord
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    async with running({}) as started:
+        yield started
+
+
+class Script:
+    """An exporter that answers as told, then takes everything."""
+
+    def __init__(self, *answers: Exception) -> None:
+        self.answers = list(answers)
+        self.bodies: list[bytes] = []
+        self.sent = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def encode(self, records: Sequence[SpanRecord]) -> bytes:
+        return encode_spans(records)
+
+    def join(self, pieces: Sequence[bytes]) -> bytes:
+        return b"|".join(pieces)
+
+    async def send(self, body: bytes) -> None:
+        self.sent.set()
+        await self.gate.wait()
+        if self.answers:
+            raise self.answers.pop(0)
+        self.bodies.append(body)
+
+    async def aclose(self) -> None:
+        self.gate.set()
+
+
+def balanced(recorder: Recorder) -> bool:
+    dropped = sum(recorder.dropped().values())
+    return recorder.recorded == recorder.exported + dropped + recorder.queued
+
+
+async def test_recorded_spans_arrive_at_a_real_collector(collector: Collector) -> None:
+    recorder = Recorder(ZipkinHttpExporter(collector.url), batch_max=150)
+    await recorder.start()
+    for number in range(1, 501):
+        recorder.record(record(span_id=number.to_bytes(8, "big")))
+    await recorder.aclose()
+    assert (recorder.exported, recorder.batches) == (500, 4)
+    assert collector.ingest.counts["http"].stored == 500
+    assert balanced(recorder)
+
+
+async def test_a_part_of_a_batch_goes_when_its_time_is_over() -> None:
+    script = Script()
+    recorder = Recorder(script, flush_interval_s=0.01)
+    await recorder.start()
+    recorder.record(record())
+    async with asyncio.timeout(5):
+        await script.sent.wait()
+    await recorder.aclose()
+    assert recorder.exported == 1
+
+
+async def test_past_the_bound_spans_are_dropped_and_counted() -> None:
+    script = Script()
+    recorder = Recorder(script, queue_max=10)
+    for _ in range(25):
+        recorder.record(record())
+    assert (recorder.queued, recorder.dropped_queue_full) == (10, 15)
+    assert balanced(recorder)
+    await recorder.start()
+    await recorder.aclose()
+    assert recorder.exported == 10
+    assert balanced(recorder)
+
+
+async def test_a_batch_is_sent_again_until_it_arrives() -> None:
+    script = Script(ExportError("down"), ExportError("down"))
+    recorder = Recorder(script, flush_interval_s=0.01)
+    await recorder.start()
+    recorder.record(record())
+    await recorder.aclose()
+    assert (recorder.retries, recorder.exported, len(script.bodies)) == (2, 1, 1)
+
+
+async def test_a_refused_batch_is_not_sent_again() -> None:
+    script = Script(ExportRefusedError("bad"))
+    recorder = Recorder(script)
+    await recorder.start()
+    recorder.record(record())
+    await recorder.aclose()
+    assert (recorder.retries, recorder.dropped_refused, script.bodies) == (0, 1, [])
+    assert balanced(recorder)
+
+
+async def test_a_collector_that_never_answers_holds_nobody_up() -> None:
+    script = Script()
+    script.gate.clear()
+    recorder = Recorder(script, flush_interval_s=0.01, queue_max=50, close_timeout_s=0.05)
+    await recorder.start()
+    recorder.record(record())
+    await script.sent.wait()
+    for _ in range(100):
+        recorder.record(record())
+    assert recorder.queued == 51
+    assert balanced(recorder)
+    await recorder.aclose()
+    assert recorder.dropped_closed == 51
+    assert balanced(recorder)
+
+
+async def test_nobody_listening_is_a_counted_loss() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        exporter = ZipkinHttpExporter(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        recorder = Recorder(exporter, attempts_max=2)
+        await recorder.start()
+        recorder.record(record())
+        await recorder.aclose()
+    assert recorder.dropped_export_failed == 1
+    assert balanced(recorder)
+
+
+async def test_a_real_refusal_is_told_from_a_real_failure(collector: Collector) -> None:
+    exporter = ZipkinHttpExporter(collector.url)
+    with pytest.raises(ExportRefusedError, match="400"):
+        await exporter.send(b"nonsense")
+    await exporter.aclose()

@@ -1,0 +1,105 @@
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.kits.span_store import SpanStoreContract, around, ids, span
+from tracing.pipeline.batch import batch_of
+from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
+from tracing.pipeline.store.sqlite import SqliteStore
+
+
+class TestMemoryStore(SpanStoreContract):
+    @pytest.fixture
+    def store(self) -> SpanStore:
+        return MemoryStore(keys=["env"])
+
+
+class TestSqliteStoreInMemory(SpanStoreContract):
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[SpanStore]:
+        store = SqliteStore(":memory:", keys=["env"])
+        yield store
+        await store.aclose()
+
+
+class TestSqliteStore(SpanStoreContract):
+    @pytest.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[SpanStore]:
+        store = SqliteStore(tmp_path / "spans.sqlite3", keys=["env"])
+        yield store
+        await store.aclose()
+
+
+async def test_spans_and_names_are_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    store = SqliteStore(path)
+    await store.append(batch_of([span(1, service="web")]))
+    await store.aclose()
+    store = SqliteStore(path)
+    await store.append(batch_of([span(1, 2, service="Web"), span(2, service="api")]))
+    assert len(await store.trace(f"{1:016x}")) == 2
+    assert await store.services() == ["api", "web"]
+    assert ids(await store.search(around(service="web"))) == [1]
+    assert store.counts().stored == 3
+    await store.aclose()
+
+
+async def test_waiting_batches_share_a_commit_and_a_block(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    await asyncio.gather(*(store.append(batch_of([span(n)])) for n in range(1, 201)))
+    assert store.counts().blocks <= 4
+    assert len(await store.search(around(limit=1_000))) == 200
+    await store.aclose()
+
+
+async def test_a_full_queue_refuses_before_it_takes_anything(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3", queue_bytes_max=100)
+    first = asyncio.ensure_future(store.append(batch_of([span(1)])))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreBusyError):
+        await store.append(batch_of([span(2)]))
+    await first
+    await store.append(batch_of([span(3)]))
+    assert store.counts().stored == 2
+    await store.aclose()
+
+
+async def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    await store.aclose()
+    with pytest.raises(StoreError):
+        await store.append(batch_of([span(1)]))
+
+
+async def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    path.write_bytes(b"no database " * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        SqliteStore(path)
+
+
+async def test_a_store_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(StoreError, match="version 99"):
+        SqliteStore(path)
+
+
+async def test_memory_gives_up_the_trace_with_the_oldest_span() -> None:
+    store = MemoryStore(spans_max=3)
+    await store.append(batch_of([span(1, at_ms=5_000), span(2, at_ms=1_000, service="old")]))
+    await store.append(batch_of([span(2, 2, at_ms=9_000, service="old"), span(3, at_ms=7_000)]))
+    assert [len(await store.trace(f"{n:016x}")) for n in (1, 2, 3)] == [1, 1, 1]
+    assert store.counts().evicted == 1
+    await store.append(batch_of([span(4, at_ms=8_000), span(5, at_ms=8_000)]))
+    assert await store.services() == ["old", "web"]
+    await store.append(batch_of([span(n, at_ms=10_000) for n in (6, 7, 8)]))
+    assert await store.services() == ["web"]
+    counts = store.counts()
+    assert (counts.stored, counts.evicted) == (9, 6)
