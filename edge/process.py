@@ -9,8 +9,10 @@ from edge.face import EdgeFace
 from edge.hosts import Hosts
 from edge.policy import Policy, Rule
 from mesh.admin import Admin
+from mesh.classify import Classifier
 from mesh.deps import Deps
 from mesh.router import Router, RouterSettings
+from mesh.service import ServiceSettings
 from mesh.wiring import Namers, make_transformers
 from naming.interpreter import ConfiguredInterpreter
 from proxy.app_server import AppServer
@@ -72,7 +74,13 @@ class EdgeProcess:
         listen = config.listener
         self._router = Router(
             RouterSettings(
-                label="edge", dtab=config.dtab, ip=listen.ip, port=listen.port, limits=EDGE_LIMITS
+                label="edge",
+                dtab=config.dtab,
+                ip=listen.ip,
+                port=listen.port,
+                limits=EDGE_LIMITS,
+                # A read that met a dead endpoint is asked of another, within the budget.
+                service=ServiceSettings(classifier=Classifier("io.l5d.http.retryableRead5XX")),
             ),
             face,
             interpreter,

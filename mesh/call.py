@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Attempts that a refused connection may cost one request: Linkerd makes five before accrual takes
 # the endpoint out.
 CONNECT_ATTEMPTS_MAX: Final = 5
+# Of one request. Linkerd knows no such bound: a GET to a service that always fails is sent 101
+# times, and takes the budget of everyone with it.
+RETRIES_MAX: Final = 10
 SERVICE_UNAVAILABLE: Final = 503
 _RETRYABLE: Final = re.compile(rb"\r\nl5d-retryable:[ \t]*true[ \t]*(?=\r|\Z)", re.IGNORECASE)
 
@@ -102,7 +105,12 @@ class RoutedCall:
         deps = self._router.deps
         branch = self._branch
         if branch is None:
-            self._branch = branch = self._route.branch(deps.dice)
+            route = self._route
+            branch = route.branch(deps.dice)
+            if branch is None:
+                route.look_again()
+                branch = route.branch(deps.dice)
+            self._branch = branch
             if branch is None:
                 return self._nobody_there(self._route.failure)
         now = deps.monotonic_s()
@@ -155,6 +163,7 @@ class RoutedCall:
             replica.accrual.on_failure(now)
             may = classifier.retryable(self._request.method) or _RETRYABLE.search(response.block)
             if may and replayable and self._spend_retry(now):
+                self._avoid.append(replica)
                 self._end_attempt(response.status, now, retryable=True)
                 return Again(route.settings.retry_backoff_s)
         return self._router.face.answer_block(response, self._context, success=success)
@@ -174,6 +183,7 @@ class RoutedCall:
         self._end_attempt(0, now, error=str(error))
         retryable = self._route.settings.classifier.retryable(self._request.method)
         if retryable and replayable and self._spend_retry(now):
+            self._avoid.append(replica)
             return Again(self._route.settings.retry_backoff_s)
         return self._fail(BAD_GATEWAY, str(error), "Service")
 
@@ -235,6 +245,8 @@ class RoutedCall:
 
     def _spend_retry(self, now: float) -> bool:
         route = self._route
+        if self._retries >= RETRIES_MAX:
+            return False
         if not route.budget.withdraw(now):
             route.stats.budget_exhausted += 1
             return False

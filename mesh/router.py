@@ -135,12 +135,13 @@ class Router:
     def _make_route(self, key: bytes, local: Dtab) -> Route:
         settings = self.settings
         service = service_name(settings.prefix, key)
+        table = settings.dtab + local
         stats = self.services.setdefault(str(service), ServiceScope())
         return Route(
             service,
             local,
             settings.label,
-            self._interpreter.bind(settings.dtab + local, service),
+            lambda: self._interpreter.bind(table, service),
             self.clients,
             settings.service,
             stats,

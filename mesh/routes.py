@@ -71,7 +71,7 @@ class Route:
         service: Path,
         local: Dtab,
         label: str,
-        watch: Watch[NameTree[Bound]],
+        bind: Callable[[], Watch[NameTree[Bound]]],
         clients: ClientTable,
         settings: ServiceSettings,
         stats: ServiceScope,
@@ -94,7 +94,8 @@ class Route:
         if len(local):
             self.tags["dtab.local"] = show(local)
         self.failure: str | None = None  # why binding failed, as text for the caller
-        self._watch = watch
+        self._bind = bind
+        self._watch = watch = bind()
         self._clients = clients
         self._branches: list[Branch | None] = []
         self._shares: list[float] = []
@@ -137,6 +138,13 @@ class Route:
                 self._collect(trees[0] if trees else Neg(), share, into)
             case _:
                 assert_never(tree)
+
+    def look_again(self) -> None:
+        """Nobody was there: ask once more.
+
+        So a request right behind a change is not told of the past.
+        """
+        self._bind()
 
     def branch(self, dice: Callable[[], float]) -> Branch | None:
         """The way for the next request; None when there is nobody there."""

@@ -44,4 +44,4 @@ def main() -> None:
 
         raise SystemExit(demo(sys.argv[2:], os.environ))
     _mount()
-    app()
+    app(prog_name="weir")
