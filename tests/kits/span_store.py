@@ -1,6 +1,7 @@
 """What every span store promises. A store's test class subclasses SpanStoreContract."""
 
 import asyncio
+
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.links import Link
 from tracing.pipeline.model import Kind, V2Endpoint, V2Span, to_json

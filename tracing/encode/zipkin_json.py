@@ -72,7 +72,7 @@ def _tags(record: SpanRecord) -> str:
     return _text({**route, **tags})[1:-1]
 
 
-def _span(record: SpanRecord) -> str:  # noqa: C901 - a member a line, in Zipkin's order
+def _span(record: SpanRecord) -> str:
     out = f'{{"traceId":"{record.trace_id.hex()}",'
     if record.parent_id is not None:
         out += f'"parentId":"{record.parent_id.hex()}",'

@@ -1,6 +1,6 @@
 """What receivers hand to the store: decoded spans, and their v2 JSON where it is at hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tracing.pipeline.model import V2Span, low_half, to_json
@@ -26,7 +26,7 @@ class BlockIndex(NamedTuple):
     """What a store must know of a block of spans in order to find them again.
 
     Units: min_ms, max_ms are the earliest and latest span (milliseconds since 1970; 0 for spans
-    without a time); duration_max is in microseconds.
+    without a time); duration_max is in microseconds. tags: of the autocomplete keys.
     """
 
     lows: set[int]
@@ -35,9 +35,10 @@ class BlockIndex(NamedTuple):
     min_ms: int
     max_ms: int
     duration_max: int
+    tags: set[tuple[str, str]]
 
 
-def index_of(spans: Iterable[V2Span]) -> BlockIndex:
+def index_of(spans: Iterable[V2Span], keys: Sequence[str] = ()) -> BlockIndex:
     """The index entries of one block; service and span names are as sent, in any case.
 
     One loop over locals: this is most of what a span costs the collector in Python.
@@ -63,4 +64,11 @@ def index_of(spans: Iterable[V2Span]) -> BlockIndex:
         max(min(times, default=0), 0) // 1000,
         max(max(times, default=0), 0) // 1000,
         max(durations, default=0),
+        {
+            (key, tags[key])
+            for span in (spans if keys else ())
+            if (tags := span.tags)
+            for key in keys
+            if key in tags
+        },
     )

@@ -1,6 +1,7 @@
 """The durable store: one writer behind a bounded queue, readers beside it."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -21,6 +22,9 @@ from tracing.pipeline.store.writer import BlockWriter
 _T = TypeVar("_T")
 
 _READERS: Final = 2
+# Blocks wait for their index entries at most this long while nobody asks, and in this number.
+_INDEX_WITHIN_S: Final = 1.0
+_UNINDEXED_MAX: Final = 256
 _COMMIT_BYTES_MAX: Final = 8 << 20  # of one transaction; the rest waits for the next
 
 
@@ -83,7 +87,12 @@ class SqliteStore:
     async def _write_on(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(_INDEX_WITHIN_S if self._writer.unindexed else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._write_index()
+                continue
             self._wake.clear()
             while self._queue:
                 taken = self._take()
@@ -103,8 +112,18 @@ class SqliteStore:
                         done.set_result(None)
                     else:
                         done.set_exception(problem)
+                if self._writer.unindexed >= _UNINDEXED_MAX:
+                    await self._write_index()
             if self._closed:
                 return
+
+    async def _write_index(self) -> None:
+        """Searches see all committed blocks afterwards. A failure leaves it for the next time."""
+        if self._writer.unindexed:
+            with contextlib.suppress(sqlite3.Error):
+                await asyncio.get_running_loop().run_in_executor(
+                    self._writing, self._writer.write_index
+                )
 
     def _take(self) -> list[tuple[Batch, asyncio.Future[None]]]:
         taken = [self._queue.popleft()]
@@ -132,6 +151,7 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise StoreError(f"{type(error).__name__}: {error}") from error
 
+        await self._write_index()
         return await asyncio.get_running_loop().run_in_executor(self._reading, run)
 
     async def trace(self, trace_id: str) -> Trace:
@@ -195,5 +215,6 @@ class SqliteStore:
         self._writing.shutdown()
 
     def _close_writer(self) -> None:
+        self._writer.write_index()
         self._writer_db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._writer_db.close()

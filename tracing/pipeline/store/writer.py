@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from tracing.pipeline.batch import Batch, index_of
+from tracing.pipeline.batch import Batch, BlockIndex, index_of
 from tracing.pipeline.model import V2Span, decode_strict
 
 # Small messages are put together up to this size, so that a tracer that sends one span at a time
@@ -19,88 +20,138 @@ _DAY_MS: Final = 86_400_000
 _UNNAMED: Final = ""
 
 
-class BlockWriter:
-    """Appends batches, keeps the lists of names, forgets old blocks.
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A committed block that the index does not know yet. Units: size is bytes."""
 
-    Each method is one transaction of the connection given.
+    number: int
+    size: int
+    spans: int
+    stored_ms: int
+    index: BlockIndex
+
+
+class BlockWriter:
+    """Appends blocks, indexes them behind, keeps the lists of names, forgets old blocks.
+
+    A block is durable as soon as it is in its table. Its index entries are written later, many
+    blocks at once and sorted, which touches a fraction of the pages; what was not indexed when
+    the process died is indexed on the next start.
     """
 
     def __init__(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
         self._db = connection
         self._keys = tuple(keys)
-        self._services: dict[str, int] = {
-            name: number for number, name in connection.execute("SELECT id, name FROM service")
-        }
-        self._next_service = 1 + max(self._services.values(), default=0)
-        # What the seen table holds, as sent (any case) and as kept, by the day it was last written.
-        self._seen: dict[tuple[str, str, str], int] = {
-            (kind, owner, value): day
-            for kind, owner, value, day in connection.execute("SELECT * FROM seen")
-        }
+        self._services: dict[str, int] = {}
+        self._next_service = 1
+        # By (kind, owner, value) as sent, the day on which the seen table was last told.
+        self._seen: dict[tuple[str, str, str], int] = {}
+        self._read_names()
         ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
         self.stored: int = ledger.get("stored", 0)
         self.evicted: int = ledger.get("evicted", 0)
-        self._next = 1 + connection.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()[0]
         self.blocks: int = connection.execute("SELECT count(*) FROM block_facts").fetchone()[0]
+        self._next = 1 + connection.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()[0]
+        self._pending: list[_Pending] = []
+        self._recover()
+
+    @property
+    def unindexed(self) -> int:
+        """Blocks that searches do not see before write_index."""
+        return len(self._pending)
+
+    def _read_names(self) -> None:
+        db = self._db
+        self._services = {name: number for number, name in db.execute("SELECT * FROM service")}
+        self._next_service = 1 + max(self._services.values(), default=0)
+        self._seen = {
+            (kind, owner, value): day
+            for kind, owner, value, day in db.execute("SELECT * FROM seen")
+        }
+
+    def _recover(self) -> None:
+        """Index the blocks of a process that died before it could."""
+        rows = self._db.execute(
+            "SELECT id, stored_ms, body FROM block"
+            " WHERE id > (SELECT coalesce(max(id), 0) FROM block_facts)"
+        )
+        for number, stored_ms, body in rows:
+            self._await_index(number, stored_ms, body, decode_strict(body))
+        self.write_index()
 
     def append(self, batches: Sequence[Batch], now_ms: int) -> None:
-        """Keep the batches, all or none."""
-        total = 0
-        blocks = 0
+        """Keep the batches, all or none; one transaction."""
+        blocks = list(_grouped(batches))
+        if not blocks:
+            return
+        first = self._next
+        self._db.executemany(
+            "INSERT INTO block VALUES (?, ?, ?)",
+            [(first + i, now_ms, body) for i, (body, _) in enumerate(blocks)],
+        )
+        self._next = first + len(blocks)
+        for number, (body, spans) in enumerate(blocks, first):
+            self._await_index(number, now_ms, body, spans)
+
+    def _await_index(self, number: int, stored_ms: int, body: bytes, spans: list[V2Span]) -> None:
+        index = index_of(spans, self._keys)
+        self._pending.append(_Pending(number, len(body), len(spans), stored_ms, index))
+        self.stored += len(spans)
+        self.blocks += 1
+
+    def write_index(self) -> None:
+        """Let searches see every block; one transaction."""
+        pending = self._pending
+        if not pending:
+            return
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            for group in _grouped(batches):
-                body, spans = group
-                self._insert(body, spans, now_ms)
-                total += len(spans)
-                blocks += 1
-            db.execute(
-                "INSERT INTO ledger VALUES ('stored', ?1)"
-                " ON CONFLICT (entry) DO UPDATE SET spans = ?1",
-                (self.stored + total,),
+            db.executemany(
+                "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(self._facts, pending)
             )
+            entries = [(low, block.number) for block in pending for low in block.index.lows]
+            entries.sort()
+            db.executemany("INSERT INTO trace_block VALUES (?, ?)", entries)
+            for block in pending:
+                self._write_names(block.index, block.stored_ms // _DAY_MS)
+            self._write_ledger("stored", self.stored)
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
-            self._forget_caches()
+            self._read_names()
             raise
-        self.stored += total
-        self.blocks += blocks
+        self._pending = []
 
-    def _insert(self, body: bytes, spans: list[V2Span], now_ms: int) -> None:
-        index = index_of(spans)
-        number = self._next
-        self._next += 1
-        db = self._db
+    def _facts(self, block: _Pending) -> tuple[object, ...]:
+        index = block.index
         services = sorted({self._service(name) for name, _ in index.names if name})
-        db.execute("INSERT INTO block VALUES (?, ?)", (number, body))
-        db.execute(
-            "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                len(spans),
-                len(body),
-                index.min_ms,
-                index.max_ms,
-                index.duration_max,
-                f",{','.join(map(str, services))},",
-                now_ms,
-            ),
+        return (
+            block.number,
+            block.spans,
+            block.size,
+            index.min_ms,
+            index.max_ms,
+            index.duration_max,
+            f",{','.join(map(str, services))},",
+            block.stored_ms,
         )
-        db.executemany(
-            "INSERT INTO trace_block VALUES (?, ?)", [(low, number) for low in sorted(index.lows)]
+
+    def _write_ledger(self, entry: str, spans: int) -> None:
+        self._db.execute(
+            "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = ?2",
+            (entry, spans),
         )
-        day = now_ms // _DAY_MS
+
+    def _write_names(self, index: BlockIndex, day: int) -> None:
         for service, name in index.names:
             if service:
                 self._see("name", service, name or _UNNAMED, day)
         for service, remote in index.remotes:
             if service and remote:
                 self._see("remote", service, remote, day)
-        for key in self._keys:
-            for value in {span.tags[key] for span in spans if span.tags and key in span.tags}:
-                self._see("tag", key, value, day)
+        for key, value in index.tags:
+            self._see("tag", key, value, day)
 
     def _service(self, name: str) -> int:
         number = self._services.get(name)
@@ -131,14 +182,9 @@ class BlockWriter:
             (kind, owner, value, day),
         )
 
-    def _forget_caches(self) -> None:
-        """After a rollback the caches may name rows that are not there."""
-        self._services = {name: n for n, name in self._db.execute("SELECT id, name FROM service")}
-        self._next_service = 1 + max(self._services.values(), default=0)
-        self._seen.clear()
-
     def evict(self, blocks: Sequence[int]) -> int:
         """Forget whole blocks; returns how many spans went."""
+        self.write_index()
         db = self._db
         gone = 0
         db.execute("BEGIN IMMEDIATE")
@@ -151,15 +197,11 @@ class BlockWriter:
                 gone += len(spans)
                 db.executemany(
                     "DELETE FROM trace_block WHERE low = ? AND block = ?",
-                    [(low, number) for low in index_of(spans).lows],
+                    [(low, number) for low in sorted(index_of(spans).lows)],
                 )
                 db.execute("DELETE FROM block WHERE id = ?", (number,))
                 db.execute("DELETE FROM block_facts WHERE id = ?", (number,))
-            db.execute(
-                "INSERT INTO ledger VALUES ('evicted', ?1)"
-                " ON CONFLICT (entry) DO UPDATE SET spans = ?1",
-                (self.evicted + gone,),
-            )
+            self._write_ledger("evicted", self.evicted + gone)
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")

@@ -1,0 +1,210 @@
+"""What does a span cost a collector? Ours beside a real Zipkin server, the same bytes to both.
+
+Traces of 8 spans (4 calls, both sides), 6 tags each, batches of 100 in v2 JSON, every trace id
+new, 2 connections. Ours keeps them durably on disk, the real server in memory.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+_TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_ZIPKIN: Final = Path.home() / ".m2/repository/io/zipkin/zipkin-server/3.6.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One server's figures. Units: spans and seconds of its process, resident MiB."""
+
+    name: str
+    spans: int
+    wall_s: float
+    cpu_s: float
+    resident_mib: float
+    ready_s: float
+
+    def show(self) -> str:
+        return (
+            f"{self.name:<28} {self.spans / self.wall_s:>9.0f} spans/s"
+            f" {self.cpu_s / self.spans * 1e6:>7.2f} us CPU a span"
+            f" {self.spans / self.cpu_s:>9.0f} spans a CPU second"
+            f" {self.resident_mib:>6.0f} MiB, ready in {self.ready_s:.2f} s"
+        )
+
+
+class Bodies:
+    """Ready requests whose ids are filled in anew for each."""
+
+    def __init__(self, spans: int) -> None:
+        now_us = time.time_ns() // 1000
+        texts = [self._span(number, now_us) for number in range(spans)]
+        self._parts = ("[" + ",".join(texts) + "]").encode().split(b"@")
+        self.spans = spans
+        self._traces = -(-spans // 8)
+
+    @staticmethod
+    def _span(number: int, now_us: int) -> str:
+        call, server = divmod(number % 8, 2)
+        here, there = f"service-{call}", f"service-{call + 1}"
+        span = {
+            "traceId": "@",
+            "parentId": "@",
+            "id": "@",
+            "kind": "SERVER" if server else "CLIENT",
+            "name": f"get /things/{call}",
+            "timestamp": now_us + number * 100,
+            "duration": 20_000 - call * 1_000,
+            "localEndpoint": {"serviceName": there if server else here, "ipv4": "10.1.2.3"},
+            "remoteEndpoint": {"serviceName": here if server else there, "ipv4": "10.1.2.4"},
+            "tags": {
+                "http.method": "GET",
+                "http.path": f"/things/{call}/{number}",
+                "http.status_code": "200",
+                "region": "eu-central-1",
+                "instance": f"{there}-7c9f-{number % 3}",
+                "version": "1.24.3",
+            },
+        }
+        return json.dumps(span, separators=(",", ":"))
+
+    def make(self) -> bytes:
+        """One request, its ids new."""
+        ids = secrets.token_hex(8 * (self._traces + 2 * self.spans))
+        at = self._traces * 16
+        out = [self._parts[0]]
+        for number in range(self.spans):
+            trace = number // 8 * 16
+            out += (ids[trace : trace + 16].encode(), self._parts[number * 3 + 1])
+            out += (ids[at : at + 16].encode(), self._parts[number * 3 + 2])
+            out += (ids[at + 16 : at + 32].encode(), self._parts[number * 3 + 3])
+            at += 32
+        body = b"".join(out)
+        head = (
+            "POST /api/v2/spans HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+def cpu_s(pid: int) -> float:
+    """User and system seconds of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) * _TICK_S
+
+
+def resident_mib(pid: int) -> float:
+    """Resident set of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 2**20
+
+
+async def _send(port: int, bodies: Bodies, until: float) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sent = 0
+    while time.monotonic() < until:
+        writer.write(bodies.make())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 202"):
+            raise RuntimeError(answer.decode())
+        sent += bodies.spans
+    writer.close()
+    return sent
+
+
+async def _load(port: int, batch: int, seconds: float) -> int:
+    until = time.monotonic() + seconds
+    bodies = Bodies(batch)
+    return sum(await asyncio.gather(*(_send(port, bodies, until) for _ in range(2))))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.01)
+    raise RuntimeError("the server did not become ready")
+
+
+def measure(name: str, command: list[str], port: int, batch: int, seconds: float) -> Result:
+    """Start a server, warm it up, load it."""
+    env = os.environ | {"QUERY_PORT": str(port)}
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_ready(process, port)
+        ready_s = time.monotonic() - began
+        asyncio.run(_load(port, batch, seconds / 2))
+        before, start = cpu_s(process.pid), time.monotonic()
+        spans = asyncio.run(_load(port, batch, seconds))
+        wall_s = time.monotonic() - start
+        used = cpu_s(process.pid) - before
+        return Result(name, spans, wall_s, used, resident_mib(process.pid), ready_s)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def zipkin_command() -> list[str] | None:
+    """The real server, where its jar and a Java are at hand."""
+    jars = sorted(_ZIPKIN.glob("*-exec.jar")) or sorted(_ZIPKIN.glob("*.jar"))
+    if not jars or shutil.which("java") is None:
+        return None
+    return ["java", "-Xmx1g", "-jar", str(jars[0])]
+
+
+def main(argv: list[str]) -> int:
+    """Print a line a server."""
+    parser = argparse.ArgumentParser("collector", description=__doc__)
+    parser.add_argument("--brief", action="store_true", help="a few seconds a server")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--ours-only", action="store_true")
+    options = parser.parse_args(argv)
+    seconds = 4.0 if options.brief else options.seconds
+    results = []
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
+        port = _free_port()
+        ours = [sys.executable, "-m", "weir", "collector", "--state-dir", folder]
+        results.append(measure("weir collector, durable", ours, port, options.batch, seconds))
+    theirs = None if options.ours_only else zipkin_command()
+    if theirs is not None:
+        results.append(
+            measure("zipkin 3.6.1, in memory", theirs, _free_port(), options.batch, seconds)
+        )
+    elif not options.ours_only:
+        print("no Zipkin jar or no Java here: ours alone")
+    for result in results:
+        print(result.show())
+    if len(results) == 2:
+        ours_cpu, theirs_cpu = (result.cpu_s / result.spans for result in results)
+        print(f"spans per CPU second: {theirs_cpu / ours_cpu:.2f} x the real server's")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
