@@ -19,8 +19,8 @@ from naming.watch import Always, Watch
 
 # Linkerd's limit: a hundred lookups in a row are fine, one more is refused.
 DEPTH_MAX: Final = 100
-# Ten thousand alternatives for one prefix are half of this; it takes some 50 ms to use up.
-STEPS_MAX: Final = 20_000
+# Thousands of alternatives for one prefix fit; it takes at most some 150 ms to use up.
+STEPS_MAX: Final = 10_000
 # A tree that names itself in a union unrolls to some 200 nodes; far more carries no traffic.
 NODES_MAX: Final = 20_000
 

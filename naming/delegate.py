@@ -45,8 +45,8 @@ from naming.transformer import Transformer
 from naming.walk import Part, need, need_all, walk
 from naming.watch import Watch
 
-# Some 20 MB of JSON at the very most; what people read has a few dozen nodes.
-NODES_MAX: Final = 20_000
+# One or two megabytes of JSON; what people read has a few dozen nodes.
+NODES_MAX: Final = 5_000
 # Readers of nested JSON recurse, and so do writers: a hundred lookups of an alt each fit in.
 NESTING_MAX: Final = 200
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar
 
 from naming.errors import NamingError
-from naming.state import Failed, Ok, Pending, State
+from naming.state import PENDING, Failed, Ok, Pending, State
 from naming.watch import Unsubscribe, Watch
 
 T = TypeVar("T")
@@ -76,6 +76,12 @@ class Derived(Watch[T]):
         troubles = (watch.trouble for watch in self._seen)
         if self._take(state, next((trouble for trouble in troubles if trouble), None)):
             self._notify()
+
+    def forget(self) -> None:
+        """Let the last good value go: what comes next is shown even if it is no answer."""
+        self._state = PENDING
+        self._trouble = None
+        self._version += 1
 
     def _freshen(self) -> None:
         seen = self._seen

@@ -89,9 +89,9 @@ class Source(Watch[T]):
 
     __slots__ = ()
 
-    def set(self, state: State[T]) -> None:
-        """The newest state. Subscribers are called only if something changed."""
-        if self._take(state):
+    def set(self, state: State[T], trouble: NamingError | None = None) -> None:
+        """The newest state, and what troubles it. Subscribers are called only if it changed."""
+        if self._take(state, trouble):
             self._notify()
 
     def forget(self, state: Ok[T] | Pending | Failed) -> None:

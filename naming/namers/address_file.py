@@ -14,7 +14,7 @@ from naming.errors import MalformedAddress, NamingError
 from naming.namers.whole_file import BeingWritten, Mark, mark, read_whole
 from naming.resolver import Resolver
 from naming.state import Failed, Ok, State
-from naming.watch import Source, Watch
+from naming.watch import Source
 
 # Linkerd's limit for a file of addresses.
 SIZE_MAX: Final = 500 * 1024
@@ -56,7 +56,7 @@ class AddressFile:
         self._resolver: Final = resolver
         self._mark: Mark | None = None
         self._content: Final[Source[tuple[HostPort, ...] | None]] = Source()
-        self.addr: Final[Watch[Addr]] = Derived(self._compute)
+        self.addr: Final[Derived[Addr]] = Derived(self._compute)
 
     def look(self) -> bool:
         """Read the file if it has changed; False if a writer must be waited for."""
@@ -103,6 +103,7 @@ class AddressFile:
         now = self._content.state
         if isinstance(now, Ok) and now.value is None:
             # The file is there again: that it was gone is no last good state to keep.
+            self.addr.forget()
             self._content.forget(state)
         else:
             self._content.set(state)

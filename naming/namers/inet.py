@@ -2,14 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from naming.endpoint import Addr, AddrNeg, Endpoint, ReplicaSet
 from naming.errors import ResolveFailed
+from naming.polled import Answer, Polled
 from naming.state import Failed, Ok, State
 from naming.table import SharedTable
-from naming.watch import Always, Source, Unsubscribe, Watch
+from naming.watch import Always, Watch
 
 # "Every few seconds"; Finagle's resolver looks again after five.
 INTERVAL_S: Final = 5.0
@@ -48,59 +50,18 @@ class InetResolver:
         if ips:
             return Always(Ok(replica_set(ips, port)))
 
-        async def resolve() -> State[Addr]:
-            return await _resolve(host, port, self._timeout_s)
+        async def ask() -> Answer[Addr]:
+            state = await _resolve(host, port, self._timeout_s)
+            good = isinstance(state, Ok)
+            return Answer(state, inf if fixed and good else self._interval_s)
 
-        return Polled(resolve, None if fixed else self._interval_s)
+        return Polled(ask)
 
     async def aclose(self) -> None:
         """Stop asking, whoever still watches."""
         for watch in self._watches.values():
             if isinstance(watch, Polled):
                 await watch.aclose()
-
-
-class Polled(Source[Addr]):
-    """Addresses that are asked for now and again, while someone subscribes.
-
-    Shape: with no interval it stops at the first good answer.
-    """
-
-    __slots__ = ("_ask", "_interval_s", "_task")
-
-    def __init__(self, ask: Callable[[], Awaitable[State[Addr]]], interval_s: float | None) -> None:
-        super().__init__()
-        self._ask: Final = ask
-        self._interval_s: Final = interval_s
-        self._task: asyncio.Task[None] | None = None
-
-    def subscribe(self, callback: Callable[[], None]) -> Unsubscribe:
-        """Have `callback` called after each change, and the host asked for until it is ended."""
-        end = super().subscribe(callback)
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._poll(), name="resolve")
-
-        def unsubscribe() -> None:
-            end()
-            if not self._subscribers and self._task is not None:
-                self._task.cancel()
-                self._task = None
-
-        return unsubscribe
-
-    async def _poll(self) -> None:
-        while True:
-            self.set(await self._ask())
-            if self._interval_s is None and isinstance(self.state, Ok):
-                return
-            await asyncio.sleep(INTERVAL_S if self._interval_s is None else self._interval_s)
-
-    async def aclose(self) -> None:
-        """Stop asking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
 
 def numeric(host: str) -> Sequence[str]:

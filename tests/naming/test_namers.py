@@ -1,0 +1,119 @@
+"""Each namer in a world of its own, held to the one contract."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path as File
+
+import pytest
+
+from dtab import Path
+from naming.endpoint import Endpoint, ReplicaSet
+from naming.namer import Namer
+from naming.namers.dns import HostNamer, SrvNamer, client
+from naming.namers.fs import FsNamer
+from naming.namers.static import StaticNamer
+from tests.kits.dns_server import DnsServer
+from tests.kits.namer import NamerContract, World
+
+
+class StaticWorld:
+    can_fail = False
+
+    def __init__(self) -> None:
+        self.namer = StaticNamer()
+        self.name = Path.of("web")
+
+    async def put(self, endpoints: Sequence[Endpoint]) -> None:
+        self.namer.set({self.name: ReplicaSet(tuple(endpoints))})
+
+    async def remove(self) -> None:
+        self.namer.set({})
+
+    async def spoil(self) -> None:
+        raise NotImplementedError
+
+
+class TestStatic(NamerContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return StaticWorld()
+
+
+class FsWorld:
+    def __init__(self, root: File, namer: FsNamer, name: Path) -> None:
+        self.namer = namer
+        self.name = name
+        self.file = root.joinpath(*(label.decode() for label in name.labels))
+
+    async def put(self, endpoints: Sequence[Endpoint]) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text("".join(f"{e.ip} {e.port}\n" for e in endpoints))
+
+    async def remove(self) -> None:
+        self.file.unlink()
+
+    async def spoil(self) -> None:
+        self.file.write_text("127.0.0.1 80\nnonsense\n")
+
+
+class TestFs(NamerContract):
+    @pytest.fixture(params=["web", "team/shop/web"])
+    async def world(self, tmp_path: File, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+        async with FsNamer(tmp_path) as namer:
+            yield FsWorld(tmp_path, namer, Path.of(*request.param.split("/")))
+
+
+class DnsWorld:
+    can_be_empty = False  # DNS has no records without an address
+
+    def __init__(self, server: DnsServer, namer: Namer, name: Path) -> None:
+        self.server = server
+        self.namer = namer
+        self.name = name
+
+    async def put(self, endpoints: Sequence[Endpoint]) -> None:
+        self.server.broken = False
+        self.server.zone = {("web.example.", "A"): (0, [e.ip for e in endpoints])}
+        for number, endpoint in enumerate(endpoints):
+            self.server.zone[f"h{number}.example.", "A"] = (0, [endpoint.ip])
+        targets = [f"1 5 {e.port} h{number}.example." for number, e in enumerate(endpoints)]
+        self.server.zone["_http._tcp.web.example.", "SRV"] = (0, targets)
+
+    async def remove(self) -> None:
+        self.server.zone = {}
+
+    async def spoil(self) -> None:
+        self.server.broken = True
+
+
+@pytest.fixture
+async def dns_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsServer]:
+    monkeypatch.setattr("naming.namers.dns.TTL_MIN_S", 0.01)
+    monkeypatch.setattr("naming.namers.dns.RETRY_S", 0.01)
+    async with DnsServer() as server:
+        yield server
+
+
+class TestDnsHosts(NamerContract):
+    @pytest.fixture
+    async def world(self, dns_server: DnsServer) -> AsyncIterator[World]:
+        namer = HostNamer(client([("127.0.0.1", dns_server.port)]))
+        yield DnsWorld(dns_server, namer, Path.of("web.example", "8001"))
+        await namer.aclose()
+
+
+class TestDnsServices(NamerContract):
+    @pytest.fixture
+    async def world(self, dns_server: DnsServer) -> AsyncIterator[World]:
+        namer = SrvNamer(client([("127.0.0.1", dns_server.port)]))
+        yield _WeightedWorld(dns_server, namer, Path.of("_http._tcp.web.example"))
+        await namer.aclose()
+
+
+class _WeightedWorld(DnsWorld):
+    """SRV records have weights; here all of them are 0, which is no weight at all."""
+
+    async def put(self, endpoints: Sequence[Endpoint]) -> None:
+        await super().put(endpoints)
+        ttl, targets = self.server.zone["_http._tcp.web.example.", "SRV"]
+        plain = [target.replace("1 5 ", "1 0 ") for target in targets]
+        self.server.zone["_http._tcp.web.example.", "SRV"] = (ttl, plain)
