@@ -39,6 +39,7 @@ class Result:
     ready_s: float
 
     def show(self) -> str:
+        """One line."""
         return (
             f"{self.name:<28} {self.spans / self.wall_s:>9.0f} spans/s"
             f" {self.cpu_s / self.spans * 1e6:>7.2f} us CPU a span"
