@@ -1,0 +1,125 @@
+"""Properties of the readers: any bytes are spans or one error; two readers agree."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracing.pipeline.decode import formats, scribe, v2_json
+from tracing.pipeline.decode.thrift import ThriftError
+from tracing.pipeline.model import SpanError, V2Span, decode_strict, low_half, to_json
+from tracing.pipeline.normalise import address, normalised, show_ipv6
+
+DECODERS = (
+    formats.decode_v2_json,
+    formats.decode_v1_json,
+    formats.decode_thrift,
+    formats.decode_proto3,
+)
+
+hexes = st.text("0123456789abcdef", min_size=1, max_size=33)
+texts = st.text(max_size=8)
+numbers = st.integers(-(2**63), 2**63 - 1)
+endpoints = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "serviceName": st.none() | texts,
+        "ipv4": st.sampled_from(["10.0.0.1", "::1", "x", "1:0:0:2::", "::ffff:1.2.3.4"]) | texts,
+        "ipv6": st.sampled_from(["2001:DB8::1", "1.2.3.4", ""]),
+        "port": st.integers(-1, 65_536),
+    },
+)
+json_spans = st.fixed_dictionaries(
+    {"traceId": hexes, "id": hexes},
+    optional={
+        "parentId": st.none() | hexes,
+        "kind": st.sampled_from(["CLIENT", "SERVER", "PRODUCER", "CONSUMER", None]),
+        "name": st.none() | texts,
+        "timestamp": st.none() | numbers,
+        "duration": st.none() | numbers,
+        "localEndpoint": endpoints,
+        "remoteEndpoint": endpoints,
+        "annotations": st.none()
+        | st.lists(st.fixed_dictionaries({"timestamp": numbers, "value": texts}), max_size=4),
+        "tags": st.none() | st.dictionaries(texts, texts, max_size=4),
+        "debug": st.none() | st.booleans(),
+        "shared": st.none() | st.booleans(),
+        "unknown": st.recursive(st.none() | texts, lambda inner: st.lists(inner, max_size=3)),
+    },
+)
+
+
+def lenient(body: bytes) -> list[V2Span] | None:
+    try:
+        return v2_json.decode_lenient(body)
+    except SpanError:
+        return None
+
+
+@given(st.lists(json_spans, max_size=3))
+def test_the_fast_reader_agrees_with_the_lenient_one(spans: list[dict[str, object]]) -> None:
+    body = json.dumps(spans).encode("utf-8", "surrogatepass")
+    fast = v2_json.decode_fast(body)
+    if fast is not None:
+        assert [normalised(span) for span in fast] == lenient(body)
+
+
+@given(st.lists(json_spans, max_size=3))
+def test_normalising_again_changes_nothing(spans: list[dict[str, object]]) -> None:
+    read = lenient(json.dumps(spans).encode())
+    if read is not None:
+        assert [normalised(span) for span in read] == read
+        assert decode_strict(to_json(read)) == read
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_spans_or_one_error(body: bytes) -> None:
+    for prefix in (b"", b"[", b"\n\x10", b"\x0c\x00\x00\x00\x01"):
+        for decode in DECODERS:
+            try:
+                batch = decode(prefix + body)
+            except SpanError:
+                continue
+            assert decode_strict(batch.body) == batch.spans
+
+
+@given(st.binary(max_size=200))
+def test_any_frame_is_a_call_or_one_error(payload: bytes) -> None:
+    header = b"\x80\x01\x00\x01\x00\x00\x00\x03Log\x00\x00\x00\x01"
+    for frame in (payload, header + payload, header + b"\x0f\x00\x01\x0c" + payload):
+        try:
+            call = scribe.read_call(frame)
+        except ThriftError:
+            continue
+        for message in call.messages or ():
+            try:
+                scribe.unbase64(message)
+            except ThriftError:
+                continue
+
+
+def test_a_container_that_nests_without_end_is_refused() -> None:
+    deep = b"\x0c\x00\x63" * 10_000
+    with pytest.raises(SpanError, match="nested too deep"):
+        formats.decode_thrift(b"\x0c\x00\x00\x00\x01" + deep)
+
+
+@given(st.lists(st.integers(0, 0xFFFF), min_size=8, max_size=8))
+def test_a_written_address_is_read_as_itself(groups: list[int]) -> None:
+    text = show_ipv6(groups)
+    assert address(text) == (None, text)
+    assert address(":".join(f"{group:04X}" for group in groups)) == (None, text)
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_an_address_or_none(text: str) -> None:
+    four, six = address(text)
+    assert four is None or six is None
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_the_low_half_is_javas_long(number: int) -> None:
+    low = low_half(f"{number:032x}")
+    assert -(2**63) <= low < 2**63
+    assert low % 2**64 == number % 2**64

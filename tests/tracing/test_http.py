@@ -1,0 +1,157 @@
+"""The HTTP surface under bad input, and what it counts."""
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.vectors.zipkin import running
+from tracing.pipeline.batch import Batch
+from tracing.pipeline.collector import Collector
+from tracing.pipeline.http.unpack import BombError, gunzip
+from tracing.pipeline.store.port import StoreBusyError
+
+GOOD = {"traceId": "463ac35c9f6413ad", "id": "a2fb4a1d1a96d312"}
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    async with running({}) as started:
+        yield started
+
+
+@pytest.fixture
+async def client(collector: Collector) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=collector.url, trust_env=False) as one:
+        yield one
+
+
+async def post(client: httpx.AsyncClient, body: bytes, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post("/api/v2/spans", content=body, headers=named)
+
+
+async def test_a_bomb_is_refused_before_it_fills_the_memory(client: httpx.AsyncClient) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(80)) + packer.flush()
+    answer = await post(client, b"[" + bomb, content_encoding="gzip")
+    assert answer.status_code == 400
+    answer = await post(client, bomb, content_encoding="gzip")
+    assert answer.status_code == 413
+    assert (await client.get("/health")).status_code == 200
+
+
+async def test_a_body_over_ten_mib_is_413(client: httpx.AsyncClient) -> None:
+    answer = await post(client, b"[" + b" " * (10 << 20) + b"]")
+    assert answer.status_code == 413
+
+
+def test_unpacking_stops_at_its_cap() -> None:
+    assert gunzip(gzip.compress(b"x" * 100), 100) == b"x" * 100
+    with pytest.raises(BombError):
+        gunzip(gzip.compress(b"x" * 101), 100)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'[{"traceId":"1","id":"1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]",
+        b'[{"traceId":"1","id":"1","timestamp":NaN}]',
+        b'[{"traceId":"1","id":"1","duration":Infinity}]',
+        b'[{"traceId":"1","id":"1","duration":1e999}]',
+        b'[{"traceId":"1","id":"1","duration":' + b"9" * 10_000 + b"}]",
+        b'[{"traceId":"-1","id":"1"}]',
+        '[{"traceId":"\u0661","id":"1"}]'.encode(),
+    ],
+    ids=range(8),
+)
+async def test_absurd_json_is_a_400_and_nothing_else(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    assert (await post(client, body)).status_code == 400
+    assert (await post(client, json.dumps([GOOD]).encode())).status_code == 202
+
+
+async def test_large_tags_come_back_whole(client: httpx.AsyncClient) -> None:
+    span = GOOD | {"tags": {"big": "x" * (1 << 20)} | {f"k{n}": "v" for n in range(10_000)}}
+    assert (await post(client, json.dumps([span]).encode())).status_code == 202
+    [read] = (await client.get(f"/api/v2/trace/{GOOD['traceId']}")).json()
+    assert read["tags"] == span["tags"]
+
+
+async def test_a_full_queue_is_503_and_counted(
+    collector: Collector, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_batch: Batch) -> None:
+        raise StoreBusyError
+
+    monkeypatch.setattr(collector.ingest._store, "append", refuse)
+    assert (await post(client, json.dumps([GOOD]).encode())).status_code == 503
+    counts = collector.ingest.counts["http"]
+    assert counts.dropped["busy"] == 1
+    assert counts.spans == counts.stored + counts.queued + counts.spans_dropped
+
+
+async def test_the_ledger_balances_under_mixed_load(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    bodies = [json.dumps([GOOD | {"name": str(n)}]).encode() for n in range(50)]
+    bodies += [b"[{}]", b"nonsense", b"[]"] * 5
+    await asyncio.gather(*(post(client, body) for body in bodies))
+    counts = collector.ingest.counts["http"]
+    assert (counts.messages, counts.messages_dropped) == (65, 10)
+    assert counts.spans == 50 == counts.stored
+    ledger = (await client.get("/ledger")).json()
+    assert ledger["store"]["stored"] == 50
+    text = (await client.get("/prometheus")).text
+    assert 'zipkin_collector_spans_total{transport="http"} 50' in text
+    assert "weir_store_spans_stored_total 50" in text
+
+
+async def test_html_in_names_stays_text_on_every_page(client: httpx.AsyncClient) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    now_us = int(asyncio.get_running_loop().time()) or 1
+    span = GOOD | {
+        "name": evil,
+        "kind": "CLIENT",
+        "timestamp": now_us,
+        "duration": 5,
+        "localEndpoint": {"serviceName": evil},
+        "remoteEndpoint": {"serviceName": evil + "2"},
+        "annotations": [{"timestamp": now_us, "value": evil}],
+        "tags": {evil: evil, "route.service": evil},
+    }
+    assert (await post(client, json.dumps([span]).encode())).status_code == 202
+    query = "?endTs=9000000000000&lookback=9000000000000"
+    for path in (f"/traces{query}", f"/traces/{GOOD['traceId']}"):
+        page = await client.get(path)
+        assert page.status_code == 200
+        assert "alert(1)" in page.text
+        assert "<script>alert" not in page.text
+        assert "<img" not in page.text
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/traces?limit=0", 200),
+        ("/traces?minDuration=soon", 200),
+        ("/traces?lookback=x", 200),
+        ("/traces/nonsense", 400),
+        (f"/traces/{'1' * 16}", 404),
+        ("/zipkin/", 200),
+        ("/zipkin/traces/1", 200),
+        ("/ui/style.css", 200),
+        ("/ui/nothing", 404),
+    ],
+)
+async def test_a_page_answers_whatever_is_asked(
+    client: httpx.AsyncClient, path: str, status: int
+) -> None:
+    assert (await client.get(path)).status_code == status
