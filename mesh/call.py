@@ -128,7 +128,7 @@ class RoutedCall:
         """The head for this attempt; a retry gets a client span of its own."""
         if not self._head:
             branch = self._branch
-            assert branch is not None  # noqa: S101 - a connection comes after dial
+            assert branch is not None
             self._client_context = ctx = self._trace.child(self._router.deps.new_id())
             request = self._request
             self._head = b"".join(
@@ -156,7 +156,7 @@ class RoutedCall:
         success = classifier.success(response.status)
         now = self._router.deps.monotonic_s()
         replica = self._replica
-        assert replica is not None  # noqa: S101 - an answer comes from a replica
+        assert replica is not None
         if success:
             replica.accrual.on_success()
         else:
@@ -171,8 +171,8 @@ class RoutedCall:
     def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
         """An attempt failed before anything of an answer was passed on."""
         replica, branch = self._replica, self._branch
-        assert replica is not None  # noqa: S101 - an attempt has a replica
-        assert branch is not None  # noqa: S101
+        assert replica is not None
+        assert branch is not None
         now = self._router.deps.monotonic_s()
         if isinstance(error, AnswerTimeout):
             self._end_attempt(0, now, error=str(error))
@@ -226,8 +226,8 @@ class RoutedCall:
     def _on_connect_failed(self, error: UpstreamError, now: float) -> Reply | Again:
         """No byte left: any other replica may be tried, whatever the method."""
         replica, branch = self._replica, self._branch
-        assert replica is not None  # noqa: S101 - as in on_failure
-        assert branch is not None  # noqa: S101
+        assert replica is not None
+        assert branch is not None
         client = branch.client
         client.stats.connect_failures += 1
         self._end_attempt(0, now, error=str(error))
@@ -262,8 +262,8 @@ class RoutedCall:
         Its replica, its client's counts, its client span.
         """
         replica, branch = self._replica, self._branch
-        assert replica is not None  # noqa: S101 - only called with one
-        assert branch is not None  # noqa: S101
+        assert replica is not None
+        assert branch is not None
         self._replica = None
         replica.pending -= 1
         elapsed_us = int((now - self._attempt_at) * 1e6) or 1

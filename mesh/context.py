@@ -44,7 +44,7 @@ def read_linkerd_context(block: bytes) -> RequestContext:
     overrides: list[bytes] = []
     seen_trace = seen_sample = False
     for name, value in _OURS.findall(block):
-        value = value.rstrip(b" \t")  # noqa: PLW2901 - the pattern is faster greedy
+        value = value.rstrip(b" \t")
         key = name.lower()
         if key == b"via":
             context.via = context.via or value

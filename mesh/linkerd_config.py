@@ -127,7 +127,7 @@ class FsNamerConfig(Model):
     """A watched directory: a file a service, a line `host port` an endpoint."""
 
     kind: Literal["io.l5d.fs"]
-    rootDir: FilePath  # noqa: N815 - Linkerd's key
+    rootDir: FilePath
     prefix: PathText = Path.of("io.l5d.fs")
     transformers: tuple[Transformer, ...] = ()
 
@@ -144,7 +144,7 @@ class Tracing(Model):
 
     kind: Literal["io.weir.zipkin"]
     url: str = "http://127.0.0.1:9411"
-    sampleRate: Rate = 0.001  # noqa: N815 - Linkerd's key and default
+    sampleRate: Rate = 0.001
 
 
 class Prometheus(Model):
@@ -174,15 +174,15 @@ class ClientConfig(Model):
     """How endpoints are treated."""
 
     kind: Literal["io.l5d.global"] = "io.l5d.global"
-    failureAccrual: FailureAccrual = FailureAccrual()  # noqa: N815 - Linkerd's key
+    failureAccrual: FailureAccrual = FailureAccrual()
 
 
 class RetryBudgetConfig(Model):
     """How many retries a service may make."""
 
-    minRetriesPerSec: Annotated[int, Field(ge=0)] = 10  # noqa: N815
-    percentCanRetry: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.2  # noqa: N815
-    ttlSecs: Annotated[int, Field(ge=1, le=60)] = 10  # noqa: N815
+    minRetriesPerSec: Annotated[int, Field(ge=0)] = 10
+    percentCanRetry: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.2
+    ttlSecs: Annotated[int, Field(ge=1, le=60)] = 10
 
 
 class ConstantBackoff(Model):
@@ -209,8 +209,8 @@ class ServiceConfig(Model):
     """How the requests of services are treated."""
 
     kind: Literal["io.l5d.global"] = "io.l5d.global"
-    totalTimeoutMs: Annotated[int, Field(ge=1)] | None = None  # noqa: N815
-    responseClassifier: ClassifierConfig = ClassifierConfig()  # noqa: N815
+    totalTimeoutMs: Annotated[int, Field(ge=1)] | None = None
+    responseClassifier: ClassifierConfig = ClassifierConfig()
     retries: Retries = Retries()
 
 
@@ -227,13 +227,13 @@ class RouterConfig(Model):
     protocol: Literal["http"]
     label: str | None = None
     dtab: DtabText = Dtab()
-    dstPrefix: PathText = Path.of("svc")  # noqa: N815
+    dstPrefix: PathText = Path.of("svc")
     identifier: HeaderTokenIdentifier = HeaderTokenIdentifier()
     interpreter: DefaultInterpreter = DefaultInterpreter()
     servers: Annotated[tuple[ServerConfig, ...], Field(min_length=1)]
     client: ClientConfig = ClientConfig()
     service: ServiceConfig = ServiceConfig()
-    bindingTimeoutMs: Annotated[int, Field(ge=1)] = 10_000  # noqa: N815
+    bindingTimeoutMs: Annotated[int, Field(ge=1)] = 10_000
 
     @property
     def name(self) -> str:

@@ -24,7 +24,6 @@ from tracing.context import TraceContext, new_root
 from tracing.sampler import decide
 from tracing.span import Endpoint as SpanEndpoint
 from tracing.span import SpanRecord
-from wire.errors import BadRequest
 from wire.limits import MESH_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
     from proxy.tasks import Tasks
+    from wire.errors import BadRequest
     from wire.request import RequestHead
 
 
@@ -99,7 +99,7 @@ class Router:
         route = self.routes.get((key, context.local), now)
         if route is None or route.pending or route.waiting_for_addresses():
             return self._on_new_route(arrival, key, route)
-        return self._call(arrival, route)
+        return RoutedCall(self, route, arrival)
 
     def refuse(self, error: BadRequest, peer: Peer) -> Reply:
         """The answer to bytes that are no request."""
@@ -119,7 +119,7 @@ class Router:
                 return self.face.error(BAD_REQUEST, str(error), arrival.context)
         if route.pending or route.waiting_for_addresses():
             return self._when_settled(arrival, route)
-        return self._call(arrival, route)
+        return RoutedCall(self, route, arrival)
 
     async def _when_settled(self, arrival: Arrival, route: Route) -> Call | Reply:
         try:
@@ -130,7 +130,7 @@ class Router:
             self._record_failure(arrival, f"ClientAcquisition: {message}", BAD_GATEWAY)
             self.stats.end(BAD_GATEWAY, 0, success=False)
             return self.face.error(BAD_GATEWAY, message, arrival.context)
-        return self._call(arrival, route)
+        return RoutedCall(self, route, arrival)
 
     def _make_route(self, key: bytes, local: Dtab) -> Route:
         settings = self.settings
@@ -146,12 +146,6 @@ class Router:
             settings.service,
             stats,
         )
-
-    def _call(self, arrival: Arrival, route: Route) -> Call | Reply:
-        try:
-            return RoutedCall(self, route, arrival)
-        except BadRequest as error:
-            return self.face.refused(error, arrival.peer)
 
     # ---- answers and spans of the router's own
 
@@ -195,7 +189,7 @@ class Router:
             None,
         )
 
-    def record(  # noqa: PLR0913, PLR0917 - a flat record; a value in between would cost an object a span
+    def record(  # noqa: PLR0913, PLR0917 - a flat record; a value between would cost an object
         self,
         trace: TraceContext,
         kind: str,

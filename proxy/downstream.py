@@ -206,9 +206,9 @@ class Downstream(asyncio.Protocol):
         if self._closing or self._transport is None:
             return
         self._closing = True
-        self._buffer = b""
+        linger, self._buffer = self._body_open() or bool(self._buffer), b""
         self.deadline = self.loop.time() + self.listener.settings.linger_timeout_s
-        if self._body_open():
+        if linger:
             if self._transport.can_write_eof():
                 self._transport.write_eof()
             self._body_held = False

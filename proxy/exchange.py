@@ -269,7 +269,7 @@ class Exchange:
             # It died while idle and we found out by writing: not the endpoint's failure, so the
             # same pool is asked again.
             self._reused = False
-            assert self._pool is not None  # noqa: S101 - a reused connection came from it
+            assert self._pool is not None
             self._pool.connect(self)
             return
         self._fail(error, replayable=self._may_replay())

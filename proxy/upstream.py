@@ -193,7 +193,7 @@ class Upstream(asyncio.Protocol):
         Llhttp is given exactly those that our framing says belong to this answer.
         """
         head = self._head
-        assert head is not None  # noqa: S101 - callers have seen the head
+        assert head is not None
         if head.bodyless:
             self._finish(exchange, b"", extra=bool(data))
         elif self._chunks is not None:
@@ -219,7 +219,7 @@ class Upstream(asyncio.Protocol):
 
     def _finish(self, exchange: Exchange, trailers: bytes, *, extra: bool) -> None:
         head = self._head
-        assert head is not None  # noqa: S101
+        assert head is not None
         agreed = self.complete
         if head.bodyless:
             # llhttp does not know that HEAD was asked; it may wait for a body, and must start anew.

@@ -51,13 +51,13 @@ class RequestHead:
     __slots__ = (
         "block",
         "chunked",
-        "connection",
         "content_length",
         "expects_continue",
         "host",
         "keep_alive",
         "method",
         "minor",
+        "nominated",
         "target",
         "upgrade",
     )
@@ -73,7 +73,7 @@ class RequestHead:
         self.keep_alive = minor == 1
         self.expects_continue = False
         self.upgrade: bytes | None = None
-        self.connection: list[bytes] = []
+        self.nominated: list[bytes] = []
 
     @property
     def has_body(self) -> bool:
@@ -85,13 +85,9 @@ class RequestHead:
 
         A router's own pattern must hold all of NOT_FOR_UPSTREAM: the engine frames anew and answers
         100 itself.
-
-        Raises: BadRequest, when the Connection line names headers it may not.
         """
         block = drop.sub(b"", self.block)
-        if self.connection:
-            block = without_nominated(block, connection_tokens(self.connection))
-        return block
+        return without_nominated(block, self.nominated) if self.nominated else block
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.method!r} {self.target!r} host={self.host!r}>"
@@ -121,45 +117,50 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
 
 
 def _read_framing(request: RequestHead, limits: Limits) -> None:
-    hosts = 0
-    encodings = 0
+    connection: list[bytes] = []
+    encodings: list[bytes] = []
     for name, value in _FRAMING.findall(request.block):
         key = name.lower()
-        value = value.rstrip(b" \t")  # noqa: PLW2901 - the pattern is faster greedy, the blank is cut here
+        value = value.rstrip(b" \t")  # the pattern is faster greedy, so the blank is cut here
         if key == b"host":
-            hosts += 1
-            request.host = value
-            if hosts > 1:
-                raise BadRequest("Host is given more than once")
-            if limits.host_strict and value and not _HOST.fullmatch(value):
-                raise BadRequest("Host is no host name")
-            if len(value) > _LONGER_THAN_ANY_HOST:
-                raise BadRequest("Host is too long")
+            _read_host(request, value, limits)
         elif key == b"connection":
-            _read_connection(request, value)
+            _read_connection(request, value, connection)
         elif key == b"content-length":
             _read_content_length(request, value, limits)
         elif key == b"transfer-encoding":
-            encodings += 1
-            _read_transfer_encoding(request, value, encodings)
+            encodings.append(value)
+            _read_transfer_encoding(request, encodings)
         elif key == b"expect":
             if value.lower() != b"100-continue" or request.expects_continue:
                 raise BadRequest("only Expect: 100-continue is known", 417)
             request.expects_continue = request.minor == 1
         else:
             request.upgrade = value
+    if connection:
+        request.nominated = connection_tokens(connection)
     if request.chunked and request.content_length is not None:
         raise BadRequest("Content-Length and Transfer-Encoding exclude each other")
 
 
-def _read_connection(request: RequestHead, value: bytes) -> None:
+def _read_host(request: RequestHead, value: bytes, limits: Limits) -> None:
+    if request.host is not None:
+        raise BadRequest("Host is given more than once")
+    if limits.host_strict and value and not _HOST.fullmatch(value):
+        raise BadRequest("Host is no host name")
+    if len(value) > _LONGER_THAN_ANY_HOST:
+        raise BadRequest("Host is too long")
+    request.host = value
+
+
+def _read_connection(request: RequestHead, value: bytes, more: list[bytes]) -> None:
     lowered = value.lower()
     if lowered == b"close":
         request.keep_alive = False
     elif lowered == b"keep-alive":
         request.keep_alive = True
     else:
-        request.connection.append(value)
+        more.append(value)
         tokens = [token.strip(b" \t") for token in lowered.split(b",")]
         if b"close" in tokens:
             request.keep_alive = False
@@ -180,11 +181,11 @@ def _read_content_length(request: RequestHead, value: bytes, limits: Limits) -> 
         request.block = _LENGTH_LINE.sub(b"\r\nContent-Length: %d" % length, request.block)
 
 
-def _read_transfer_encoding(request: RequestHead, value: bytes, seen: int) -> None:
+def _read_transfer_encoding(request: RequestHead, seen: list[bytes]) -> None:
     if request.minor == 0:
         raise BadRequest("HTTP/1.0 knows no Transfer-Encoding")
-    lowered = value.lower()
-    if seen > 1:
+    lowered = seen[-1].lower()
+    if len(seen) > 1:
         raise BadRequest("Transfer-Encoding is given more than once")
     if lowered == b"chunked":
         request.chunked = True

@@ -35,9 +35,9 @@ class ResponseHead:
         "block",
         "bodyless",
         "chunked",
-        "connection",
         "content_length",
         "keep_alive",
+        "nominated",
         "reason",
         "status",
         "upgrade",
@@ -52,7 +52,7 @@ class ResponseHead:
         self.bodyless = False
         self.keep_alive = keep_alive
         self.upgrade: bytes | None = None
-        self.connection: list[bytes] = []
+        self.nominated: list[bytes] = []
 
     @property
     def interim(self) -> bool:
@@ -60,17 +60,9 @@ class ResponseHead:
         return self.status < _FIRST_FINAL and self.status != _SWITCHING
 
     def end_to_end(self) -> bytes:
-        """The block without hop-by-hop and nominated lines.
-
-        Raises: BadResponse, when the Connection line names headers it may not.
-        """
+        """The block without hop-by-hop and nominated lines."""
         block = _HOP_BY_HOP_LINES.sub(b"", self.block)
-        if self.connection:
-            try:
-                block = without_nominated(block, connection_tokens(self.connection))
-            except BadRequest as error:
-                raise BadResponse(error.reason) from None
-        return block
+        return without_nominated(block, self.nominated) if self.nominated else block
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status}>"
@@ -97,9 +89,10 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
 
 
 def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
+    connection: list[bytes] = []
     for name, value in _FRAMING.findall(response.block):
         key = name.lower()
-        value = value.rstrip(b" \t")  # noqa: PLW2901 - as for requests
+        value = value.rstrip(b" \t")
         if key == b"content-length":
             _read_content_length(response, value)
         elif key == b"transfer-encoding":
@@ -113,11 +106,16 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
             elif lowered == b"keep-alive":
                 response.keep_alive = True
             else:
-                response.connection.append(value)
+                connection.append(value)
                 tokens = [token.strip(b" \t") for token in lowered.split(b",")]
                 response.keep_alive = b"close" not in tokens and response.keep_alive
         else:
             response.upgrade = value
+    if connection:
+        try:
+            response.nominated = connection_tokens(connection)
+        except BadRequest as error:
+            raise BadResponse(error.reason) from None
     if response.chunked and response.content_length is not None:
         raise BadResponse("Content-Length and Transfer-Encoding exclude each other")
 

@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TYPE_CHECKING
 
 import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ class Running:
 
 
 def until(look: Callable[[], T | None], seconds: float = 10.0) -> T:
-    """What `look` gives once it is something; other processes cannot be awaited, so it is asked often."""
+    """What `look` gives, once it is something; other processes cannot be awaited, only asked."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() > deadline:

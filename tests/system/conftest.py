@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 
 import pytest
 
 from tests.kits.running import Running, running
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 # Of a module: the nodes' addresses are fixed, so there is one system at a time.

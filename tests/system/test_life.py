@@ -1,4 +1,4 @@
-"""Starting, losing a part, stopping. These need a system of their own, in the place of the shared one."""
+"""Starting, losing a part, stopping: each with a system of its own."""
 
 from __future__ import annotations
 

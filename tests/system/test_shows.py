@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 import uuid
-from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import httpx
 import pytest
 
 from tests.kits.running import Running, start_up, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 POD = r"127\.0\.1\.\d+"
 WORLD = re.compile(rf"Hello \({POD}\) world \({POD}\)!!\Z")

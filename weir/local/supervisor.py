@@ -107,7 +107,7 @@ class Supervisor:
         watcher.add_done_callback(self._watchers.discard)
 
     async def _watch(self, child: Child) -> None:
-        assert child.process is not None  # noqa: S101 - watched once it runs
+        assert child.process is not None
         child.ended = await child.process.wait()
         if not self._stopping:
             self.on_change()

@@ -1,0 +1,65 @@
+"""Hostile bytes against the engine with the edge's limits: the right answer, nothing behind us."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from tests.kits.one_way import engine
+from tests.kits.sockets import connected, upstream, whole_request
+from tests.security.cases import CASES, Case
+
+# The long ones are about bounds, and would take their time.
+PACED = [case for case in CASES if case.paced and len(case.sent) < 1_500]
+STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
+
+
+def test_there_are_cases_enough_and_each_has_a_name() -> None:
+    assert len(CASES) >= 120
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_the_answer_is_right_and_nothing_slips_through(case: Case) -> None:
+    async with upstream(whole_request()) as behind, engine(behind.port) as (_, port, _l):
+        answer = await _answers(port, case)
+    assert tuple(int(status) for status in STATUS.findall(answer)) == case.statuses
+    if case.statuses[0] >= 400:
+        assert behind.seen.count(b" HTTP/1.1\r\n") == 0 or CHUNKED_HEAD.search(behind.seen)
+    assert case.never not in behind.seen
+
+
+# A chunked request goes up as it comes: its head may be there when its body proves bad; no end.
+CHUNKED_HEAD = re.compile(rb"Transfer-Encoding: chunked\r\n\r\n(?!.*\r\n0\r\n\r\n)", re.DOTALL)
+
+
+@pytest.mark.parametrize("case", PACED, ids=lambda case: case.name)
+async def test_one_byte_at_a_time_gives_the_same_answer(case: Case) -> None:
+    async with upstream(whole_request()) as behind, engine(behind.port) as (_, port, _l):
+        answer = await _answers(port, case, step=1)
+    assert tuple(int(status) for status in STATUS.findall(answer)) == case.statuses
+    assert case.never not in behind.seen
+
+
+async def _answers(port: int, case: Case, step: int = 0) -> bytes:
+    """Send the case and read until the server closes, or until all that was wanted has come."""
+    async with asyncio.timeout(10), connected(port) as client:
+        pieces = [case.sent]
+        if step:
+            pieces = [case.sent[at : at + step] for at in range(0, len(case.sent), step)]
+        answer = b""
+        try:
+            for piece in pieces:
+                client.writer.write(piece)
+                if step:
+                    await asyncio.sleep(0)
+            while len(STATUS.findall(answer)) < len(case.statuses) or case.statuses[-1] >= 400:
+                more = await client.reader.read(65_536)
+                if not more:
+                    break
+                answer += more
+        except ConnectionError:
+            pass  # a refusal may reset what we still send
+        return answer
