@@ -3,14 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import uvicorn
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
 
 from tracing.pipeline.http.app import CollectorApp
 from tracing.pipeline.http.query import QueryApi
@@ -21,6 +18,7 @@ from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import SpanStore, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.ui.lens import front_routes
 from tracing.ui.pages import Pages
 
 _KEEP_ALIVE_S: Final = 75  # longer than the 60 s after which senders' pools drop idle connections
@@ -73,41 +71,11 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error
 
 
-def _front_routes() -> list[Route]:
-    """Where a browser arrives. Zipkin's own page is below /zipkin/ on a real server; without it
-    that place only leads on to ours.
-    """
-
-    async def root(_request: Request) -> Response:
-        return Response(status_code=302, headers={"location": "/zipkin/"})
-
-    async def icon(_request: Request) -> Response:
-        return Response(status_code=302, headers={"location": "/zipkin/favicon.ico"})
-
-    async def to_pages(request: Request) -> Response:
-        trace_id = request.path_params.get("trace_id", "")
-        place = f"/traces/{trace_id}" if trace_id.isascii() and trace_id.isalnum() else "/traces"
-        html = f'<!doctype html><meta http-equiv="refresh" content="0; url={place}">'
-        html += f'<a href="{place}">traces</a>'
-        return HTMLResponse(html, headers={"cache-control": "max-age=60"})
-
-    return [
-        Route("/", root),
-        Route("/zipkin", root),
-        Route("/favicon.ico", icon),
-        Route("/zipkin/", to_pages),
-        Route("/zipkin/index.html", to_pages),
-        Route("/zipkin/traces/{trace_id}", to_pages),
-        Route("/zipkin/dependency", to_pages),
-        Route("/zipkin/traceViewer", to_pages),
-    ]
-
-
 class Collector:
     """One running collector.
 
     `http` and `scribe` are listening sockets (see bind), which it closes in the end, as it does
-    the store.
+    the store. `lens` holds the files of Zipkin's own page, where it is wanted.
     """
 
     def __init__(
@@ -116,6 +84,7 @@ class Collector:
         settings: Settings,
         http: socket.socket,
         scribe: socket.socket | None = None,
+        lens: Mapping[str, bytes] | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -128,7 +97,7 @@ class Collector:
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()
         if settings.ui_enabled:
-            routes += status.ui_routes() + Pages(store, settings).routes() + _front_routes()
+            routes += status.ui_routes() + Pages(store, settings).routes() + front_routes(lens)
         self.app = CollectorApp(self.ingest, settings, routes)
         self._server = _Server(
             uvicorn.Config(

@@ -1,4 +1,4 @@
-"""The collector's own pages: search, one trace. Zipkin's page, where given, is below /zipkin/."""
+"""The collector's own pages: search, one trace, two traces, the graph of services."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,12 +12,20 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from tracing.pipeline import normalise
-from tracing.pipeline.http.query_args import ArgumentError, read_args, trace_query
+from tracing.pipeline.http.query_args import (
+    ArgumentError,
+    read_args,
+    required,
+    trace_query,
+    window,
+)
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore, StoreError
 from tracing.ui import view
+from tracing.ui.compare import compare
+from tracing.ui.graph import lay_out
 
 _ASSETS: Final = {"style.css": "text/css", "keys.js": "text/javascript"}
 _ROWS_MAX: Final = 1_000  # of one page of a waterfall; a browser stays quick with that many
@@ -71,6 +79,8 @@ class Pages:
         return [
             Route("/traces", self._guarded(self._search)),
             Route("/traces/{trace_id}", self._guarded(self._trace)),
+            Route("/compare", self._guarded(self._compare)),
+            Route("/graph", self._guarded(self._graph)),
             *(Route(f"/ui/{name}", _asset(name, kind)) for name, kind in _ASSETS.items()),
         ]
 
@@ -136,6 +146,31 @@ class Pages:
             start=start,
             step=_ROWS_MAX,
             root=trace.bars[0],
+        )
+
+    async def _compare(self, request: Request) -> Response:
+        args = read_args(request.scope["query_string"])
+        traces = []
+        for name in ("a", "b"):
+            trace_id = normalise.trace_id(required(args, name).strip())
+            spans = await self._store.trace(trace_id)
+            if not spans:
+                return self._page("message.html", 404, title="No such trace", text=trace_id)
+            traces.append(spans)
+        a, b, pairs = compare(*traces)
+        return self._page("compare.html", a=a, b=b, pairs=pairs, step=_ROWS_MAX)
+
+    async def _graph(self, request: Request) -> Response:
+        args = read_args(request.scope["query_string"])
+        now_ms = time.time_ns() // 1_000_000
+        end_ms, lookback_ms = window({"endTs": str(now_ms)} | args, lookback_ms=_DEFAULT_LOOKBACK)
+        links = await self._store.dependencies(end_ms, lookback_ms)
+        return self._page(
+            "graph.html",
+            links=links,
+            graph=lay_out(links),
+            lookbacks=LOOKBACKS,
+            lookback=lookback_ms,
         )
 
 

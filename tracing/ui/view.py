@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tracing.pipeline.model import V2Endpoint, V2Span
 from tracing.pipeline.skew import correct
 from tracing.pipeline.tree import Node, build, merge
+from tracing.ui.critical import Piece, critical_path
 
 _ROUTE_TAGS = frozenset(
     {"service", "client", "residual", "router.label", "dtab.base", "dtab.local", "namer.path"}
@@ -39,10 +40,12 @@ def is_error(span: V2Span) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A row of the waterfall. Units: left and width are percent of the trace; depth counts."""
+    """A row of the waterfall.
+
+    Units: left and width, also of the pieces on the critical path, are percent of the trace.
+    """
 
     span: V2Span
-    number: int
     depth: int
     left: float
     width: float
@@ -51,6 +54,7 @@ class Bar:
     took: str
     error: bool
     hue: int
+    critical: tuple[tuple[float, float], ...]
     marks: tuple[tuple[float, str], ...]
     route: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, str], ...]
@@ -117,14 +121,15 @@ def waterfall(spans: Sequence[V2Span]) -> Waterfall:
     root = build(merge(spans))
     correct(root)
     rows = _ordered(root)
+    path = critical_path(root)
     found = [node.span for node, _ in rows if node.span is not None]
     start_us, took_us = _bounds(found)
     counted = Counter(span.service or "unnamed" for span in found)
     return Waterfall(
         trace_id=found[0].trace_id if found else spans[0].trace_id,
         bars=[
-            _bar(node.span, number, depth, len(node.children), start_us, took_us)
-            for number, (node, depth) in enumerate(rows)
+            _bar(node, node.span, depth, path.get(id(node), []), _Scale(start_us, took_us))
+            for node, depth in rows
             if node.span is not None
         ],
         start_us=start_us,
@@ -136,31 +141,40 @@ def waterfall(spans: Sequence[V2Span]) -> Waterfall:
     )
 
 
-def _bar(span: V2Span, number: int, depth: int, children: int, start_us: int, took_us: int) -> Bar:
-    whole = max(took_us, 1)
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    start_us: int
+    took_us: int
 
-    def place(at_us: int) -> float:
-        return round(min(max((at_us - start_us) * 100 / whole, 0.0), 100.0), 3)
+    def place(self, at_us: int) -> float:
+        """A moment in percent of the trace."""
+        part = (at_us - self.start_us) * 100 / max(self.took_us, 1)
+        return round(min(max(part, 0.0), 100.0), 3)
 
-    left = place(span.timestamp) if span.timestamp else 0.0
-    width = round(min((span.duration or 0) * 100 / whole, 100.0 - left), 3)
+
+def _bar(node: Node, span: V2Span, depth: int, path: list[Piece], scale: _Scale) -> Bar:
+    left = scale.place(span.timestamp) if span.timestamp else 0.0
+    right = scale.place(span.timestamp + (span.duration or 0)) if span.timestamp else 0.0
     tags = tuple((span.tags or {}).items())
     notes = tuple((note.timestamp, note.value) for note in span.annotations or ())
     return Bar(
         span=span,
-        number=number,
         depth=depth,
         left=left,
-        width=width,
-        children=children,
-        start=show_us(span.timestamp - start_us) if span.timestamp else "?",
+        width=round(right - left, 3),
+        children=len(node.children),
+        start=show_us(span.timestamp - scale.start_us) if span.timestamp else "?",
         took=show_us(span.duration),
         error=is_error(span),
         hue=hue(span.service),
-        marks=tuple((place(at), value) for at, value in notes),
+        critical=tuple(
+            (scale.place(first), round(scale.place(last) - scale.place(first), 3))
+            for first, last in path
+        ),
+        marks=tuple((scale.place(at), value) for at, value in notes),
         route=tuple(tag for tag in tags if is_route_tag(tag[0])),
         tags=tuple(tag for tag in tags if not is_route_tag(tag[0])),
-        notes=tuple((show_us(max(at - start_us, 0)), value) for at, value in notes),
+        notes=tuple((show_us(max(at - scale.start_us, 0)), value) for at, value in notes),
         local=show_endpoint(span.local_endpoint),
         remote=show_endpoint(span.remote_endpoint),
     )

@@ -14,6 +14,7 @@ import uvloop
 
 from tracing.pipeline.collector import Collector, CollectorError, bind, open_store
 from tracing.pipeline.settings import SettingError, Settings, read_settings
+from tracing.ui.lens import LensError, read_lens
 
 
 def _write_ready(path: Path, urls: dict[str, object]) -> None:
@@ -24,12 +25,18 @@ def _write_ready(path: Path, urls: dict[str, object]) -> None:
 
 
 async def _serve(
-    state_dir: Path, host: str, port: int, settings: Settings, ready_file: Path | None
+    state_dir: Path,
+    host: str,
+    port: int,
+    settings: Settings,
+    ready_file: Path | None,
+    lens: Path | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    lens_files = None if lens is None else read_lens(lens)
     # The port first: a second collector must fail before it touches the other's store.
     http = bind(host, port)
     try:
@@ -38,7 +45,7 @@ async def _serve(
     except CollectorError:
         http.close()
         raise
-    collector = Collector(store, settings, http, scribe)
+    collector = Collector(store, settings, http, scribe, lens_files)
     await collector.start()
     try:
         if ready_file is not None:
@@ -67,6 +74,10 @@ def collector(
     ready_file: Annotated[
         Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
     ] = None,
+    lens: Annotated[
+        Path | None,
+        typer.Option(help="Zipkin's own page for /zipkin/: the zipkin-lens jar, or it unpacked."),
+    ] = None,
 ) -> None:
     """Receive, keep and show spans, as a Zipkin server does.
 
@@ -77,7 +88,7 @@ def collector(
         port = settings.http_port if http_port is None else http_port
         if scribe_port is not None:
             settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)
-        uvloop.run(_serve(state_dir, host, port, settings, ready_file))
-    except (SettingError, CollectorError) as error:
+        uvloop.run(_serve(state_dir, host, port, settings, ready_file, lens))
+    except (SettingError, CollectorError, LensError) as error:
         sys.stderr.write(f"weir collector: {error}\n")
         raise SystemExit(1) from error

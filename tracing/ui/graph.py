@@ -1,0 +1,141 @@
+"""Services and their calls, laid out in columns from callers to callees. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tracing.pipeline.links import Link
+
+_WIDTH: Final = 170
+_HEIGHT: Final = 30
+_GAP_X: Final = 110
+_GAP_Y: Final = 16
+_MARGIN: Final = 12
+SERVICES_MAX: Final = 200  # drawn; a picture of more is none
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A service's place. Units: pixels."""
+
+    name: str
+    x: int
+    y: int
+    calls: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A link's curve. Units: thick in pixels, failing in percent of its calls."""
+
+    link: Link
+    curve: str
+    thick: float
+    failing: float
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The picture."""
+
+    boxes: list[Box]
+    arrows: list[Arrow]
+    width: int
+    height: int
+    left_out: int
+
+
+def _callers_first(names: Sequence[str], callees: dict[str, list[str]]) -> dict[str, int]:
+    """A rank for each service: below all its callers, but for calls that close a cycle."""
+    finished: list[str] = []
+    entered: set[str] = set()
+    called = {callee for name in names for callee in callees[name]}
+    for start in [*(name for name in names if name not in called), *names]:
+        stack = [(start, iter(callees[start]))] if start not in entered else []
+        entered.add(start)
+        while stack:
+            name, ahead = stack[-1]
+            callee = next((one for one in ahead if one not in entered), None)
+            if callee is None:
+                finished.append(name)
+                stack.pop()
+            else:
+                entered.add(callee)
+                stack.append((callee, iter(callees[callee])))
+    return {name: rank for rank, name in enumerate(reversed(finished))}
+
+
+def _columns(names: Sequence[str], links: Sequence[Link]) -> dict[str, int]:
+    """A column for each service: one right of its rightmost caller; cycles are cut."""
+    callees: dict[str, list[str]] = {name: [] for name in names}
+    for link in links:
+        if link.parent != link.child:
+            callees[link.parent].append(link.child)
+    rank = _callers_first(names, callees)
+    column = dict.fromkeys(names, 0)
+    for name in sorted(rank, key=rank.__getitem__):
+        for callee in callees[name]:
+            if rank[name] < rank[callee]:
+                column[callee] = max(column[callee], column[name] + 1)
+    return column
+
+
+def lay_out(links: Sequence[Link]) -> Graph:
+    """The picture of some links, the busiest services of too many."""
+    weight: dict[str, int] = {}
+    for link in links:
+        for name in (link.parent, link.child):
+            weight[name] = weight.get(name, 0) + link.call_count
+    chosen = sorted(weight, key=lambda name: (-weight[name], name))[:SERVICES_MAX]
+    names = sorted(chosen)
+    drawn = [link for link in links if link.parent in weight and link.child in weight]
+    drawn = [link for link in drawn if {link.parent, link.child} <= set(names)]
+    column = _columns(names, drawn)
+    rows: dict[int, list[str]] = {}
+    place: dict[str, int] = {}
+    for number in range(max(column.values(), default=-1) + 1):
+        members = [name for name in names if column[name] == number]
+        # Beside its callers: a service goes to the mean row of those.
+        mean = {
+            name: [
+                place[link.parent] for link in drawn if link.child == name and link.parent in place
+            ]
+            for name in members
+        }
+        members.sort(
+            key=lambda name: (sum(mean[name]) / len(mean[name]) if mean[name] else 0, name)
+        )
+        rows[number] = members
+        place.update({name: row for row, name in enumerate(members)})
+    tallest = max((len(members) for members in rows.values()), default=0)
+    boxes = {}
+    for number, members in rows.items():
+        top = (tallest - len(members)) * (_HEIGHT + _GAP_Y) // 2
+        for row, name in enumerate(members):
+            calls = sum(link.call_count for link in drawn if link.child == name)
+            errors = sum(link.error_count for link in drawn if link.child == name)
+            x = _MARGIN + number * (_WIDTH + _GAP_X)
+            y = _MARGIN + top + row * (_HEIGHT + _GAP_Y)
+            boxes[name] = Box(name, x, y, calls, errors)
+    most = max((link.call_count for link in drawn), default=1)
+    return Graph(
+        boxes=list(boxes.values()),
+        arrows=[_arrow(link, boxes, most) for link in drawn],
+        width=2 * _MARGIN + max(len(rows), 1) * (_WIDTH + _GAP_X) - _GAP_X,
+        height=2 * _MARGIN + max(tallest, 1) * (_HEIGHT + _GAP_Y) - _GAP_Y,
+        left_out=len(weight) - len(names),
+    )
+
+
+def _arrow(link: Link, boxes: dict[str, Box], most: int) -> Arrow:
+    first, second = boxes[link.parent], boxes[link.child]
+    x1, y1 = first.x + _WIDTH, first.y + _HEIGHT // 2
+    x2, y2 = second.x, second.y + _HEIGHT // 2
+    bend = max(_GAP_X // 2, abs(x2 - x1) // 2)
+    return Arrow(
+        link=link,
+        curve=f"M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}",
+        thick=round(1.0 + 4.0 * link.call_count / most, 2),
+        failing=round(100 * link.error_count / max(link.call_count, 1), 1),
+    )
