@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
