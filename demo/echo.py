@@ -18,6 +18,7 @@ from demo.echo_answer import Answer, Arrived, answer, refusal
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 HEAD_BYTES_MAX: Final = 65_536  # of target, header names and values; larger than any router's
 FIELDS_MAX: Final = 1_000
@@ -51,13 +52,14 @@ class EchoServer:
         if self.draining and not self._connections:
             self._gone.set()
 
-    async def run(self, listening: socket.socket) -> None:
+    async def run(self, listening: socket.socket, started: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; then answer what has arrived, for GRACE_S at most."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         server = await loop.create_server(lambda: EchoConnection(self, loop), sock=listening)
+        started()
         await stop.wait()
         server.close()
         self.draining = True
@@ -246,6 +248,6 @@ class EchoConnection(asyncio.Protocol):
         self._timer = self._loop.call_later(IDLE_S, self.abort)
 
 
-def serve_echo(pod: str, listening: socket.socket) -> None:
+def serve_echo(pod: str, listening: socket.socket, started: Callable[[], None]) -> None:
     """Run the echo server on one listening socket until a signal."""
-    uvloop.run(EchoServer(pod).run(listening))
+    uvloop.run(EchoServer(pod).run(listening, started))

@@ -97,8 +97,7 @@ def hello(given: HelloFlags, env: Env) -> int:
     )
     from demo.serve import serve  # noqa: PLC0415
 
-    _say(f"starting HTTP server on {address}")
-    serve(hello_app(manner, call), listening)
+    serve(hello_app(manner, call), listening, _starting(address))
     return 0
 
 
@@ -107,8 +106,7 @@ def echo(given: EchoFlags, env: Env) -> int:
     listening, address = listen(given.addr)
     from demo.echo import serve_echo  # noqa: PLC0415
 
-    _say(f"starting HTTP server on {address}")
-    serve_echo(env.get("POD_IP", ""), listening)
+    serve_echo(env.get("POD_IP", ""), listening, _starting(address))
     return 0
 
 
@@ -191,8 +189,9 @@ def _help(program: str, name: str, app: App) -> str:
     return f"usage: {program} {name} [flags]: {app.about}\n{preset}{usage(app.flags)}"
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the reference's own output
+def _starting(address: str) -> Callable[[], None]:
+    # The reference's own line. Flushed, for who waits for it reads a pipe.
+    return lambda: print("starting HTTP server on", address, flush=True)  # noqa: T201
 
 
 def _fail(text: str, status: int) -> int:

@@ -9,6 +9,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from starlette.applications import Starlette
 
@@ -18,8 +19,11 @@ IDLE_S: Final = 11
 GRACE_S: Final = 5
 
 
-def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer until a signal, finish what is under way, and return."""
+def serve(app: Starlette, listening: socket.socket, started: Callable[[], None]) -> None:
+    """Answer until a signal, finish what is under way, and return.
+
+    `started` is called once a signal would end the server and not the process.
+    """
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -35,7 +39,13 @@ def serve(app: Starlette, listening: socket.socket) -> None:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
-    # uvicorn raises the signal again once it has drained; that must not end us as a failure.
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # For signals that come before uvicorn takes them over. It also raises them again once it has
+    # drained; that must not end us as a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, stop)
+    started()
     server.run(sockets=[listening])
