@@ -33,6 +33,8 @@ SIMPLE: Final = re.compile(rf"({_PREFIX}){_WS}=>{_WS}({_PATH}){_WS}(?:;{_WS}|\Z)
 # Decimal digits of the basic plane: what the original, which sees UTF-16, takes for a digit.
 DIGITS: Final = re.compile(r"(?:(?![\U00010000-\U0010ffff])[\d.])+")
 NUMBER: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+# A # within a path is a label's; any other begins a comment.
+_WORD_OR_COMMENT: Final = re.compile(rf"{_PREFIX}|\#[^\n]*+")
 _ESCAPE: Final = re.compile(r"\\x([0-9A-Fa-f]{2})")
 
 _CONSTANTS: Final[dict[str, NameTree[Path]]] = {"~": NEG, "!": FAIL, "$": EMPTY}
@@ -72,6 +74,15 @@ def read_dtab(text: str, file: str = "") -> Dtab:
     return Dtab(_Reader(text).dentries(file))
 
 
+def read_comments(text: str) -> list[tuple[int, str]]:
+    """The comments of a text that reads as a table: where each starts, and its own text."""
+    return [
+        (found.start(), found[0].rstrip())
+        for found in _WORD_OR_COMMENT.finditer(text)
+        if found[0].startswith("#")
+    ]
+
+
 class _Reader:
     """A text and how far it has been read."""
 
@@ -84,7 +95,7 @@ class _Reader:
     def blanks(self) -> str:
         """Skip blanks and comments; the character behind them, or nothing at the end."""
         found = WS.match(self.text, self.at)
-        assert found is not None  # noqa: S101 - the pattern agrees with the empty text
+        assert found is not None
         self.at = found.end()
         return self.text[self.at : self.at + 1]
 

@@ -263,11 +263,12 @@ class _Binder:
             answer = self._ask_namers(path)
             if not isinstance(answer, Ok):
                 return answer
-            if isinstance(answer.value, Leaf) and isinstance(answer.value.value, Bound):
-                # The usual end of the way, short cut.
-                if depth == self._depth_max:
-                    return Failed(MaxDepth(depth))
-                return cast("Ok[BoundTree]", answer)
+            if depth == self._depth_max:
+                return Failed(MaxDepth(depth))
+            if isinstance(answer.value, Neg) or (
+                isinstance(answer.value, Leaf) and isinstance(answer.value.value, Bound)
+            ):
+                return cast("Ok[BoundTree]", answer)  # the usual end of the way, short cut
             item: _Item = (answer.value, ROOT)
         else:
             item = (entries[0].dst, path.drop(len(entries[0].prefix)))

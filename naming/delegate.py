@@ -73,14 +73,17 @@ def delegate(
     transformers: Sequence[Transformer] = (),
     *,
     depth_max: int = DEPTH_MAX,
+    as_bound: bool = False,
 ) -> Delegated:
     """Every way the path could go.
 
-    Shape: pending as long as one of the namers met is. `namers` as for binding.
+    Shape: pending as long as one of the namers met is. `namers` as for binding. With `as_bound`
+    a lone entry that says neg is followed by the namers, as in binding; Linkerd's delegator
+    shows neg alone.
     Errors: failed with MaxDepth on a lone loop, StepsExceeded or NestingExceeded on a table
     that makes too much, or what a namer threw.
     """
-    steps = _Steps(dtab, namers, depth_max)
+    steps = _Steps(dtab, namers, depth_max, as_bound=as_bound)
     state: State[Delegation]
     try:
         tree = walk(steps.leaf(path, None, 0))
@@ -114,9 +117,20 @@ class _Thrown(Exception):
 class _Steps:
     """One delegation under way."""
 
-    __slots__ = ("_depth_max", "_dtab", "_namers", "_nesting", "_nodes_left", "watches")
+    __slots__ = (
+        "_as_bound",
+        "_depth_max",
+        "_dtab",
+        "_namers",
+        "_nesting",
+        "_nodes_left",
+        "watches",
+    )
 
-    def __init__(self, dtab: Dtab, namers: Sequence[Namer], depth_max: int) -> None:
+    def __init__(
+        self, dtab: Dtab, namers: Sequence[Namer], depth_max: int, *, as_bound: bool
+    ) -> None:
+        self._as_bound: Final = as_bound
         self._dtab: Final = dtab
         self._namers: Final = namers
         self._depth_max: Final = depth_max
@@ -131,8 +145,11 @@ class _Steps:
         self._nodes_left -= 1
         entries = self._dtab.matches(path)
         if not entries:
-            # Unlike binding, which also asks them where a lone entry says neg.
             return (yield from need(self._asked(path, dentry, depth)))
+        if self._as_bound and len(entries) == 1 and isinstance(entries[0].dst, Neg):
+            neg = NegEnd(path, entries[0], entries[0].dst.text)
+            answer = yield from need(self._asked(path, dentry, depth))
+            return Choice(path, dentry, trees=(neg, answer))
         try:
             return (yield from need(self._matched(path, dentry, entries, depth + 1)))
         except _Thrown as thrown:

@@ -32,5 +32,5 @@ async def answered(watch: Watch[T]) -> T:
     state = await until(watch, settled)
     if isinstance(state, Failed):
         raise state.error
-    assert isinstance(state, Ok)  # noqa: S101 - settled is ok or failed
+    assert isinstance(state, Ok)
     return state.value

@@ -16,10 +16,10 @@ from naming.delegator import to_json
 from naming.errors import InvalidName, MaxDepth, NamingError, StepsExceeded, UnknownNamer
 from naming.namer import Namer
 from naming.namers.rewrite import RewriteNamer
+from naming.shares import shares
 from naming.state import Failed, Ok, Pending, State
 from naming.system import SYSTEM, SystemNamers
 from tests.kits.tables import TableNamer, TableResolver, tree_from_json, tree_to_json
-from tests.vectors.shares import shares
 
 Case: TypeAlias = dict[str, Any]
 Check: TypeAlias = Callable[[Case, Case], Case]
@@ -224,7 +224,12 @@ def _state(state: State[NameTree[Any]]) -> Case:
         case Ok(tree):
             got: Case = {"state": "ok", "tree": tree_to_json(tree)}
             if all(isinstance(value, Bound) for value in dtab.leafs(tree)):
-                got["shares"] = shares(tree)
+                got["shares"] = [
+                    {"id": None, "share": share}
+                    if target is None
+                    else {"id": str(target.id), "residual": str(target.residual), "share": share}
+                    for target, share in shares(tree).items()
+                ]
             for value in dtab.leafs(tree):
                 addr = getattr(value, "addr", None)
                 if addr is not None and isinstance(addr.state, Ok):
