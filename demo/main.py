@@ -84,7 +84,7 @@ def hello(given: HelloFlags, env: Env) -> int:
 
     call = None
     if given.target:
-        from demo.call import Call  # noqa: PLC0415 - a third of the start is httpx
+        from demo.call import Call  # noqa: PLC0415 - half of the start is httpx
         from demo.way import proxy_for  # noqa: PLC0415
 
         call = Call(given.target, proxy_for(given.target, env))
