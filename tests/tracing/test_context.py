@@ -156,7 +156,7 @@ def test_the_rate_is_met_within_its_steps() -> None:
 )
 def test_debug_means_sampled_and_a_bit_without_the_other_means_nothing(
     flags: int,
-    known: bool | None,  # noqa: FBT001 - a column of the table
+    known: bool | None,
 ) -> None:
     ctx = TraceContext(b"tracetra", b"spanspan", None, flags)
     assert ctx.sampled is known

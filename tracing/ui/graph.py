@@ -31,6 +31,7 @@ class Arrow:
 
     link: Link
     curve: str
+    back: bool
     thick: float
     failing: float
 
@@ -123,7 +124,7 @@ def lay_out(links: Sequence[Link]) -> Graph:
         boxes=list(boxes.values()),
         arrows=[_arrow(link, boxes, most) for link in drawn],
         width=2 * _MARGIN + max(len(rows), 1) * (_WIDTH + _GAP_X) - _GAP_X,
-        height=2 * _MARGIN + max(tallest, 1) * (_HEIGHT + _GAP_Y) - _GAP_Y,
+        height=2 * _MARGIN + max(tallest, 1) * (_HEIGHT + _GAP_Y) + _GAP_Y,
         left_out=len(weight) - len(names),
     )
 
@@ -132,10 +133,13 @@ def _arrow(link: Link, boxes: dict[str, Box], most: int) -> Arrow:
     first, second = boxes[link.parent], boxes[link.child]
     x1, y1 = first.x + _WIDTH, first.y + _HEIGHT // 2
     x2, y2 = second.x, second.y + _HEIGHT // 2
-    bend = max(_GAP_X // 2, abs(x2 - x1) // 2)
+    bend = _GAP_X // 2
+    # A call back closes a cycle: it goes round below the boxes between.
+    drop = 0 if x2 > x1 else _HEIGHT + _GAP_Y
     return Arrow(
         link=link,
-        curve=f"M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}",
-        thick=round(1.0 + 4.0 * link.call_count / most, 2),
+        curve=f"M{x1} {y1} C{x1 + bend} {y1 + drop} {x2 - bend} {y2 + drop} {x2} {y2}",
+        back=x2 <= x1,
+        thick=round(1.0 + 2.5 * link.call_count / most, 2),
         failing=round(100 * link.error_count / max(link.call_count, 1), 1),
     )

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Final
+from urllib.parse import urlencode
 
 import jinja2
 from starlette.requests import Request
@@ -27,7 +28,11 @@ from tracing.ui import view
 from tracing.ui.compare import compare
 from tracing.ui.graph import lay_out
 
-_ASSETS: Final = {"style.css": "text/css", "keys.js": "text/javascript"}
+_ASSETS: Final = {
+    "style.css": "text/css",
+    "keys.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 _ROWS_MAX: Final = 1_000  # of one page of a waterfall; a browser stays quick with that many
 
 LOOKBACKS: Final = (
@@ -122,6 +127,7 @@ class Pages:
             error=error,
             hits=found,
             searched=query,
+            more=urlencode({**args, "limit": str(query.limit * 5)}) if query else "",
             search_enabled=self._settings.search_enabled,
             services=await self._store.services(),
             span_names=await self._store.span_names(service) if service else [],
