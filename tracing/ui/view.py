@@ -25,7 +25,8 @@ def show_us(us: int | None) -> str:
     for unit_us, unit, below in _UNITS:
         if us < below:
             return f"{us / unit_us:.3g} {unit}" if unit_us > 1 else f"{us} {unit}"
-    return f"{us // 60_000_000} min {us / 1_000_000 % 60:.0f} s"
+    minutes, seconds = divmod(round(us / 1_000_000), 60)
+    return f"{minutes} min {seconds} s"
 
 
 def hue(service: str | None) -> int:
