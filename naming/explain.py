@@ -194,10 +194,15 @@ def lines(explained: Explained) -> Iterator[str]:
         stack.extend(reversed(below))
 
 
+def shown_name(explained: Explained) -> str:
+    """The node's path, with its weight before it where it is a branch."""
+    weight = "" if explained.weight is None else show_weight(explained.weight)
+    return weight + explained.node.shown_path
+
+
 def _line(explained: Explained) -> str:
     node = explained.node
-    words = [show_weight(explained.weight) if explained.weight is not None else ""]
-    words[0] += node.shown_path
+    words = [shown_name(explained)]
     if node.dentry is not None:
         place = f" at {node.dentry.place}" if node.dentry.place is not None else ""
         words.append(f"  by {node.dentry.prefix} => {node.dentry.dst}{place}")
