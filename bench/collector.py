@@ -175,7 +175,7 @@ def zipkin_command() -> list[str] | None:
     jars = sorted(_ZIPKIN.glob("*-exec.jar")) or sorted(_ZIPKIN.glob("*.jar"))
     if not jars or shutil.which("java") is None:
         return None
-    return ["java", "-Xmx1g", "-jar", str(jars[0])]
+    return ["java", "-Xmx2500m", "-jar", str(jars[0])]
 
 
 def main(argv: list[str]) -> int:

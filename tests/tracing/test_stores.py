@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -89,6 +90,38 @@ async def test_a_store_of_another_version_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreError, match="version 99"):
         SqliteStore(path)
+
+
+async def test_the_oldest_blocks_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    store = SqliteStore(path, keep_bytes=2_000)
+    for number in range(1, 41):
+        await store.append(batch_of([span(number)]))
+    gone = await store.forget(0)
+    counts = store.counts()
+    assert (counts.stored, counts.evicted, gone) == (40, gone, gone)
+    assert 0 < counts.size_bytes <= 2_000
+    found = sorted(ids(await store.search(around(limit=100))))
+    assert found == list(range(gone + 1, 41))
+    assert await store.trace(f"{1:016x}") == []
+    await store.append(batch_of([span(41)]))
+    await store.aclose()
+    store = SqliteStore(path)
+    assert store.counts().evicted == gone
+    assert len(await store.trace(f"{41:016x}")) == 1
+    await store.aclose()
+
+
+async def test_spans_and_names_go_when_they_are_too_old(tmp_path: Path) -> None:
+    day_ms = 86_400_000
+    store = SqliteStore(tmp_path / "spans.sqlite3", keep_ms=2 * day_ms)
+    now_ms = time.time_ns() // 1_000_000
+    await store.append(batch_of([span(1)]))
+    assert await store.forget(now_ms) == 0
+    assert await store.forget(now_ms + 4 * day_ms) == 1
+    assert await store.trace(f"{1:016x}") == []
+    assert await store.services() == []
+    await store.aclose()
 
 
 async def test_memory_gives_up_the_trace_with_the_oldest_span() -> None:

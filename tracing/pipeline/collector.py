@@ -66,7 +66,13 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
         return MemoryStore(strict=strict, keys=keys, spans_max=settings.spans_max)
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(state_dir / "spans.sqlite3", strict=strict, keys=keys)
+        return SqliteStore(
+            state_dir / "spans.sqlite3",
+            strict=strict,
+            keys=keys,
+            keep_ms=settings.keep_ms,
+            keep_bytes=settings.keep_bytes,
+        )
     except (OSError, StoreError) as error:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error
 

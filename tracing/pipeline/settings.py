@@ -19,8 +19,9 @@ class SettingError(ValueError):
 class Settings:
     """One collector's settings.
 
-    Units: query_lookback_ms is milliseconds; sample_rate is 0.0 to 1.0; spans_max counts spans
-    and is only there for the store in memory.
+    Units: query_lookback_ms and keep_ms are milliseconds; sample_rate is 0.0 to 1.0; spans_max
+    counts spans and is only there for the store in memory; keep_bytes bounds the spans' JSON on
+    disk, whose index takes about a tenth more.
     """
 
     http_port: int = 9411
@@ -32,6 +33,8 @@ class Settings:
     # in memory only where a bound on them or that kind of store is asked for.
     in_memory: bool = False
     spans_max: int = 500_000
+    keep_ms: int | None = 7 * 86_400_000  # a week: Zipkin's own habit with its larger stores
+    keep_bytes: int | None = 10 << 30
     strict_trace_id: bool = True
     search_enabled: bool = True
     query_enabled: bool = True

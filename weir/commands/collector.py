@@ -62,7 +62,7 @@ async def _serve(
         await collector.aclose()
 
 
-def collector(
+def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
     state_dir: Annotated[Path, typer.Option(help="Where spans are kept.", file_okay=False)],
     http_port: Annotated[
         int | None, typer.Option(help="HTTP port; 0 takes a free one. [default: 9411]")
@@ -74,6 +74,8 @@ def collector(
     ready_file: Annotated[
         Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
     ] = None,
+    keep_days: Annotated[float, typer.Option(min=0.001, help="Forget spans after this.")] = 7.0,
+    keep_gib: Annotated[float, typer.Option(min=0.001, help="Forget the oldest past this.")] = 10.0,
     lens: Annotated[
         Path | None,
         typer.Option(help="Zipkin's own page for /zipkin/: the zipkin-lens jar, or it unpacked."),
@@ -86,6 +88,9 @@ def collector(
     try:
         settings = read_settings(os.environ)
         port = settings.http_port if http_port is None else http_port
+        settings = replace(
+            settings, keep_ms=int(keep_days * 86_400_000), keep_bytes=int(keep_gib * (1 << 30))
+        )
         if scribe_port is not None:
             settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)
         uvloop.run(_serve(state_dir, host, port, settings, ready_file, lens))

@@ -25,6 +25,7 @@ _READERS: Final = 2
 # Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
+_FORGET_EVERY_S: Final = 60.0
 _COMMIT_BYTES_MAX: Final = 8 << 20  # of one transaction; the rest waits for the next
 
 
@@ -35,7 +36,9 @@ class SqliteStore:
     while a commit runs share the next one.
 
     Units: queue_bytes_max bounds the bodies that wait for their commit; past it `append` raises
-    StoreBusyError and takes nothing.
+    StoreBusyError and takes nothing. Blocks are forgotten, oldest first, once they are older than
+    keep_ms or all bodies together larger than keep_bytes; a trace that lies in several blocks
+    may lose its older part first. Names go when no span carried them for keep_ms.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class SqliteStore:
         strict: bool = True,
         keys: Iterable[str] = (),
         queue_bytes_max: int = 64 << 20,
+        keep_ms: int | None = None,
+        keep_bytes: int | None = None,
     ) -> None:
         self._path = str(path)
         self.name = f"SQLiteStorage{{{self._path}}}"
@@ -53,6 +58,8 @@ class SqliteStore:
         self._queue_bytes = 0
         self._queue_bytes_max = queue_bytes_max
         self._queued_spans = 0
+        self._keep_ms = keep_ms
+        self._keep_bytes = keep_bytes
         self._wake = asyncio.Event()
         self._closed = False
         connection = open_writer(self._path)
@@ -66,7 +73,9 @@ class SqliteStore:
         self._reading = (
             self._writing if self._in_memory else ThreadPoolExecutor(_READERS, "store-reader")
         )
-        self._task = asyncio.get_running_loop().create_task(self._write_on(), name="store-writer")
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._write_on(), name="store-writer")
+        self._forgetting = loop.create_task(self._forget_on(), name="store-forgetter")
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
@@ -132,6 +141,30 @@ class SqliteStore:
             taken.append(self._queue.popleft())
             size += len(taken[-1][0].body)
         return taken
+
+    async def _forget_on(self) -> None:
+        while True:
+            await asyncio.sleep(_FORGET_EVERY_S)
+            with contextlib.suppress(sqlite3.Error):
+                await self.forget(time.time_ns() // 1_000_000)
+
+    async def forget(self, now_ms: int) -> int:
+        """Forget what is older or more than should be kept; returns how many spans went.
+
+        In small steps, so that no sender waits for more than one of them.
+        """
+        if self._keep_ms is None and self._keep_bytes is None:
+            return 0
+        before_ms = None if self._keep_ms is None else now_ms - self._keep_ms
+        loop = asyncio.get_running_loop()
+        gone = 0
+        while True:
+            step = await loop.run_in_executor(
+                self._writing, self._writer.forget_some, before_ms, self._keep_bytes
+            )
+            if not step:
+                return gone
+            gone += step
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -199,12 +232,15 @@ class SqliteStore:
             evicted=self._writer.evicted,
             queued=self._queued_spans,
             blocks=self._writer.blocks,
+            size_bytes=self._writer.size_bytes,
         )
 
     async def aclose(self) -> None:
         """Commit what waits, fold the log into the file, close."""
         self._closed = True
         self._wake.set()
+        self._forgetting.cancel()
+        await asyncio.gather(self._forgetting, return_exceptions=True)
         await self._task
         loop = asyncio.get_running_loop()
         if not self._in_memory:

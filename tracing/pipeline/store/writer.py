@@ -13,6 +13,8 @@ from tracing.pipeline.model import V2Span, decode_strict
 _BLOCK_SPANS_MAX: Final = 256
 _BLOCK_BYTES_MAX: Final = 65_536
 
+_EVICT_BLOCKS: Final = 16  # of one transaction: some 5 ms for which senders wait
+
 _SEEN_MAX: Final = 200_000  # distinct names remembered; past it new ones are not offered in lists
 _SERVICES_MAX: Final = 100_000  # past it a block says "others", and every search looks into it
 _OTHERS: Final = 0
@@ -50,7 +52,11 @@ class BlockWriter:
         ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
         self.stored: int = ledger.get("stored", 0)
         self.evicted: int = ledger.get("evicted", 0)
-        self.blocks: int = connection.execute("SELECT count(*) FROM block_facts").fetchone()[0]
+        self.blocks: int
+        self.size_bytes: int
+        self.blocks, self.size_bytes = connection.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0) FROM block_facts"
+        ).fetchone()
         self._next = 1 + connection.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()[0]
         self._pending: list[_Pending] = []
         self._recover()
@@ -98,6 +104,7 @@ class BlockWriter:
         self._pending.append(_Pending(number, len(body), len(spans), stored_ms, index))
         self.stored += len(spans)
         self.blocks += 1
+        self.size_bytes += len(body)
 
     def write_index(self) -> None:
         """Let searches see every block; one transaction."""
@@ -182,35 +189,53 @@ class BlockWriter:
             (kind, owner, value, day),
         )
 
-    def evict(self, blocks: Sequence[int]) -> int:
-        """Forget whole blocks; returns how many spans went."""
+    def forget_some(self, before_ms: int | None, bytes_max: int | None) -> int:
+        """Forget some of the oldest blocks that should not be kept; returns how many spans went.
+
+        Units: before_ms is compared with the time of storing; bytes_max bounds all bodies.
+        """
         self.write_index()
+        rows = self._db.execute(
+            "SELECT id, bytes, stored_ms FROM block_facts ORDER BY id LIMIT ?", (_EVICT_BLOCKS,)
+        ).fetchall()
+        chosen = []
+        excess = 0 if bytes_max is None else self.size_bytes - bytes_max
+        for number, size, stored_ms in rows:
+            if excess <= 0 and (before_ms is None or stored_ms >= before_ms):
+                break
+            chosen.append(number)
+            excess -= size
+        if before_ms is not None and len(chosen) < _EVICT_BLOCKS:
+            self._forget_names(before_ms // _DAY_MS)
+        return self._evict(chosen) if chosen else 0
+
+    def _evict(self, blocks: Sequence[int]) -> int:
         db = self._db
-        gone = 0
+        spans_gone = bytes_gone = 0
         db.execute("BEGIN IMMEDIATE")
         try:
             for number in blocks:
-                row = db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
-                if row is None:
-                    continue
-                spans = decode_strict(row[0])
-                gone += len(spans)
+                body = db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()[0]
+                spans = decode_strict(body)
+                spans_gone += len(spans)
+                bytes_gone += len(body)
                 db.executemany(
                     "DELETE FROM trace_block WHERE low = ? AND block = ?",
                     [(low, number) for low in sorted(index_of(spans).lows)],
                 )
                 db.execute("DELETE FROM block WHERE id = ?", (number,))
                 db.execute("DELETE FROM block_facts WHERE id = ?", (number,))
-            self._write_ledger("evicted", self.evicted + gone)
+            self._write_ledger("evicted", self.evicted + spans_gone)
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
             raise
-        self.evicted += gone
+        self.evicted += spans_gone
         self.blocks -= len(blocks)
-        return gone
+        self.size_bytes -= bytes_gone
+        return spans_gone
 
-    def forget_names(self, before_day: int) -> None:
+    def _forget_names(self, before_day: int) -> None:
         """Drop names that no span carried since that day (days since 1970)."""
         self._db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
         self._seen = {key: day for key, day in self._seen.items() if day >= before_day}
