@@ -13,6 +13,8 @@ from naming.watch import Always, Watch
 # The characters that the original's pattern allows in a key: letters, digits and the ASCII
 # range from `:` to `_`.
 _KEY: Final = re.compile(r"\{([A-Za-z0-9:-_]+)\}")
+# Its pattern is no regular expression once such a key is in it.
+_DOTTED_KEY: Final = re.compile(r"\{[A-Za-z0-9:-_]*\.[A-Za-z0-9:-_.]*\}")
 
 
 class InvalidPattern(NamingError):
@@ -70,9 +72,9 @@ class _Segment:
         self.text: Final = text
         self.keys: Final[list[str]] = _KEY.findall(text)
         self.pattern: re.Pattern[str] | None = None
+        if _DOTTED_KEY.search(text):
+            raise InvalidPattern(f"a key of {text} holds a dot")
         if self.keys:
-            if any("." in key for key in self.keys):
-                raise InvalidPattern(f"a key of {text} holds a dot")
             expression = _KEY.sub("(.*)", text.replace(".", "\\."))
             try:
                 self.pattern = re.compile(expression)
