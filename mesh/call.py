@@ -312,4 +312,6 @@ class RoutedCall:
         }
         if status:
             tags["http.status_code"] = str(status)
+        if self._context.tags is not None:
+            tags |= self._context.tags
         return tags

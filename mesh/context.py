@@ -32,6 +32,7 @@ class RequestContext(msgspec.Struct, gc=False):
     via: bytes = b""
     trusted: bool = True
     rule: str = ""  # the rule that decided what was believed, for the span
+    tags: dict[str, str] | None = None  # of this request's spans, where a face has something to say
 
 
 def read_linkerd_context(block: bytes) -> RequestContext:

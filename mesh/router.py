@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dtab import Dtab, DtabSyntaxError, Path
 from mesh.answers import binding_timeout, unable_to_route
@@ -16,6 +16,7 @@ from mesh.call import Arrival, RoutedCall
 from mesh.clients import ClientSettings, ClientTable
 from mesh.face import BAD_GATEWAY, BAD_REQUEST, Face
 from mesh.identify import service_name
+from mesh.plan import Plan
 from mesh.routes import Route, RouteTable
 from mesh.service import ServiceSettings
 from mesh.stats import Scope, ServiceScope
@@ -27,13 +28,15 @@ from tracing.span import SpanRecord
 from wire.limits import MESH_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
     from proxy.tasks import Tasks
     from wire.errors import BadRequest
     from wire.request import RequestHead
+
+SERVICES_MAX: Final = 1_000  # as many as there are routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,14 @@ class RouterSettings:
     client: ClientSettings = field(default_factory=ClientSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
     binding_timeout_s: float = 10.0  # Linkerd: bindingTimeoutMs
+    plan: Callable[[bytes], Plan] | None = None  # None: one base dtab for every key
+
+    def plan_of(self, key: bytes) -> Plan:
+        """What is settled about a key before its name is bound."""
+        if self.plan is not None:
+            return self.plan(key)
+        service = service_name(self.prefix, key)
+        return Plan(service=service, dtab=self.dtab, settings=self.service)
 
 
 class Router:
@@ -93,6 +104,7 @@ class Router:
         new_id = deps.new_id()
         trace = new_root(new_id) if incoming is None else incoming.child(new_id)
         trace, recorded = decide(trace, context.sample, deps.sample_rate, deps.salt)
+        context.trace = trace  # a face names it where it tells of an error
         arrival = Arrival(request, context, peer, trace, recorded, now, started_us)
         if not key:
             return self._unidentified(arrival)
@@ -132,18 +144,34 @@ class Router:
             return self.face.error(BAD_GATEWAY, message, arrival.context)
         return RoutedCall(self, route, arrival)
 
+    def reconfigure(self, settings: RouterSettings, interpreter: Interpreter) -> None:
+        """Route by new settings from the next request on; exchanges under way go on as they are.
+
+        The settings' limits, address and client bounds stay those of the start.
+        """
+        self.settings = settings
+        self._interpreter = interpreter
+        self.routes.retire()
+
     def _make_route(self, key: bytes, local: Dtab) -> Route:
         settings = self.settings
-        service = service_name(settings.prefix, key)
-        table = settings.dtab + local
-        stats = self.services.setdefault(str(service), ServiceScope())
+        plan = settings.plan_of(key)
+        service, interpreter = plan.service, self._interpreter
+        table = plan.dtab + local if plan.steerable else plan.dtab
+        name = str(service)
+        stats = self.services.get(name)
+        if stats is None:
+            # Names under a wildcard host are an outsider's choice, so they are counted together
+            # once there are many.
+            if len(self.services) >= SERVICES_MAX:
+                name = "other"
+            stats = self.services.setdefault(name, ServiceScope())
         return Route(
-            service,
+            plan,
             local,
             settings.label,
-            lambda: self._interpreter.bind(table, service),
+            lambda: interpreter.bind(table, service),
             self.clients,
-            settings.service,
             stats,
         )
 
@@ -173,6 +201,8 @@ class Router:
             "http.status_code": str(status),
             "router.label": self.settings.label,
         }
+        if arrival.context.tags is not None:
+            tags |= arrival.context.tags
         if status >= BAD_REQUEST:
             tags["io.buoyant.router.Failure"] = failure
             tags["error"] = failure

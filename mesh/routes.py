@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dtab import NameTree
     from mesh.clients import Client, ClientTable
-    from mesh.service import ServiceSettings
+    from mesh.plan import Plan
     from mesh.stats import ServiceScope
     from naming.bound import Bound
     from naming.watch import Watch
@@ -47,18 +47,12 @@ class Branch:
             b"\r\nl5d-dst-client: ",
             client.name.encode(),
         ]
-        tags = {
-            "router.label": route.label,
-            "service": route.name.decode(),
-            "client": client.name,
-        }
+        tags = {**route.tags, "client": client.name}
         if residual.labels:
             lines += [b"\r\nl5d-dst-residual: ", str(residual).encode()]
             tags["residual"] = str(residual)
         if len(route.local):
-            canonical = show(route.local)
-            lines += [b"\r\nl5d-ctx-dtab: ", canonical.encode()]
-            tags["dtab.local"] = canonical
+            lines += [b"\r\nl5d-ctx-dtab: ", show(route.local).encode()]
         self.lines = b"".join(lines)
         self.tags = tags
 
@@ -68,15 +62,15 @@ class Route:
 
     def __init__(
         self,
-        service: Path,
+        plan: Plan,
         local: Dtab,
         label: str,
         bind: Callable[[], Watch[NameTree[Bound]]],
         clients: ClientTable,
-        settings: ServiceSettings,
         stats: ServiceScope,
     ) -> None:
-        self.service = service
+        self.service = service = plan.service
+        settings = plan.settings
         self.name = str(service).encode()
         self.local = local
         self.label = label
@@ -90,7 +84,7 @@ class Route:
         self.used_at = 0.0
         self.span_name = f"{label} {service}"
         # What a request that finds no branch says in its span.
-        self.tags = {"router.label": label, "service": str(service)}
+        self.tags = {"router.label": label, "service": str(service), **plan.tags}
         if len(local):
             self.tags["dtab.local"] = show(local)
         self.failure: str | None = None  # why binding failed, as text for the caller
@@ -191,6 +185,7 @@ class RouteTable:
         self._make = make
         self._routes: OrderedDict[Key, Route] = OrderedDict()
         self._dtabs: OrderedDict[bytes, Dtab] = OrderedDict()
+        self._retired: list[Route] = []
 
     def get(self, key: Key, now: float) -> Route | None:
         """The route, if it is known."""
@@ -229,8 +224,27 @@ class RouteTable:
                 self._dtabs.popitem(last=False)
         return table
 
+    def retire(self) -> None:
+        """Compile every route anew at its next request, for the configuration has changed.
+
+        A route that somebody still waits for is watched until it is settled, so nobody waits in
+        vain.
+        """
+        self._retired += self._routes.values()
+        self._routes.clear()
+        self._close_retired()
+
+    def _close_retired(self) -> None:
+        waiting = [r for r in self._retired if r.pending or r.waiting_for_addresses()]
+        for route in self._retired:
+            if route not in waiting:
+                route.close()
+        self._retired = waiting[-ROUTES_MAX:]
+
     def sweep(self, now: float) -> None:
         """Drop routes that nobody has used for ten minutes."""
+        if self._retired:
+            self._close_retired()
         stale = [key for key, route in self._routes.items() if route.used_at < now - ROUTE_IDLE_S]
         for key in stale:
             self._routes.pop(key).close()
@@ -244,6 +258,7 @@ class RouteTable:
 
     def close(self) -> None:
         """Drop every route."""
-        for route in self._routes.values():
+        for route in (*self._routes.values(), *self._retired):
             route.close()
+        self._retired.clear()
         self._routes.clear()
