@@ -132,13 +132,13 @@ async def _load(port: int, batch: int, seconds: float) -> int:
     return sum(await asyncio.gather(*(_send(port, bodies, until) for _ in range(2))))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
+def wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -157,7 +157,7 @@ def measure(name: str, command: list[str], port: int, batch: int, seconds: float
         command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_ready(process, port)
+        wait_ready(process, port)
         ready_s = time.monotonic() - began
         asyncio.run(_load(port, batch, seconds / 2))
         before, start = cpu_s(process.pid), time.monotonic()
@@ -189,13 +189,13 @@ def main(argv: list[str]) -> int:
     seconds = 4.0 if options.brief else options.seconds
     results = []
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
-        port = _free_port()
+        port = free_port()
         ours = [sys.executable, "-m", "weir", "collector", "--state-dir", folder]
         results.append(measure("weir collector, durable", ours, port, options.batch, seconds))
     theirs = None if options.ours_only else zipkin_command()
     if theirs is not None:
         results.append(
-            measure("zipkin 3.6.1, in memory", theirs, _free_port(), options.batch, seconds)
+            measure("zipkin 3.6.1, in memory", theirs, free_port(), options.batch, seconds)
         )
     elif not options.ours_only:
         print("no Zipkin jar or no Java here: ours alone")

@@ -72,6 +72,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             keys=keys,
             keep_ms=settings.keep_ms,
             keep_bytes=settings.keep_bytes,
+            query_s_max=settings.query_timeout_s,
         )
     except (OSError, StoreError) as error:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error

@@ -2,6 +2,7 @@
 
 import heapq
 import sqlite3
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -11,14 +12,16 @@ from tracing.pipeline.model import V2Span, decode_strict, low_half
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.needles import Needles, needles_of
-from tracing.pipeline.store.port import Trace
+from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import group, in_order, ranked, unique
 
 _CACHED_BLOCKS_MAX: Final = 64
 
-# The newest span of a trace may lie in another block than the span that the search asked for, at
-# most this much later; among traces that last longer the order is not exact.
+# The newest span of a trace may lie in another block than the span that the search asked for, and
+# up to this much later. Blocks that far back are looked into for a better hit, but only so many:
+# under dense traffic nobody can tell the order of traces that ended within the same seconds.
 _TRACE_MS_MAX: Final = 5_000
+_LATE_BLOCKS_MAX: Final = 16
 
 
 class BlockReader:
@@ -28,6 +31,15 @@ class BlockReader:
         self._db = connection
         self._strict = strict
         self._cache: OrderedDict[int, list[V2Span]] = OrderedDict()
+        self._deadline_s = 0.0
+
+    def allow(self, seconds: float) -> None:
+        """The next call may take so long; past it a search ends with StoreError."""
+        self._deadline_s = time.monotonic() + seconds
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline_s:
+            raise StoreError("the query takes too long; ask for less time, or for more exactly")
 
     def _block(self, number: int) -> list[V2Span]:
         spans = self._cache.get(number)
@@ -76,9 +88,13 @@ class BlockReader:
         hits: list[tuple[int, Trace]] = []
         best: list[int] = []  # a heap of the `limit` newest times
         seen: set[int] = set()
+        late = 0
         for number, newest_ms in self._candidates(query, slack_ms):
-            if len(best) == query.limit and best[0] > newest_ms + slack_ms:
-                break
+            self._check_time()
+            if len(best) == query.limit and best[0] >= newest_ms:
+                late += 1
+                if best[0] >= newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
+                    break
             for low in self._hits_in(number, query, needles, slack_ms):
                 if low in seen:
                     continue
@@ -143,6 +159,7 @@ class BlockReader:
         start_us, end_us = (end_ms - lookback_ms) * 1000, (end_ms + 1) * 1000
         counter = LinkCounter()
         for low in self._lows_between(start_us, end_us):
+            self._check_time()
             counter.add_trace(self._parts(low))
         return counter.links()
 
@@ -153,6 +170,7 @@ class BlockReader:
         )
         lows: dict[int, None] = {}
         for (number,) in rows.fetchall():
+            self._check_time()
             for span in self._block(number):
                 if start_us <= max(span.timestamp or 0, 0) < end_us:
                     lows[low_half(span.trace_id)] = None

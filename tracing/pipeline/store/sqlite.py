@@ -50,6 +50,7 @@ class SqliteStore:
         queue_bytes_max: int = 64 << 20,
         keep_ms: int | None = None,
         keep_bytes: int | None = None,
+        query_s_max: float = 11.0,
     ) -> None:
         self._path = str(path)
         self.name = f"SQLiteStorage{{{self._path}}}"
@@ -58,6 +59,7 @@ class SqliteStore:
         self._queue_bytes = 0
         self._queue_bytes_max = queue_bytes_max
         self._queued_spans = 0
+        self._query_s_max = query_s_max
         self._keep_ms = keep_ms
         self._keep_bytes = keep_bytes
         self._wake = asyncio.Event()
@@ -180,7 +182,9 @@ class SqliteStore:
     async def _read(self, ask: Callable[[BlockReader], _T]) -> _T:
         def run() -> _T:
             try:
-                return ask(self._reader())
+                reader = self._reader()
+                reader.allow(self._query_s_max)
+                return ask(reader)
             except sqlite3.Error as error:
                 raise StoreError(f"{type(error).__name__}: {error}") from error
 
