@@ -1,3 +1,6 @@
+import pickle
+from math import inf
+
 import pytest
 
 from dtab import (
@@ -17,6 +20,7 @@ from dtab import (
     Union,
     Weighted,
     WeightError,
+    equivalent_dtabs,
     leafs,
     read_dtab,
     read_path,
@@ -24,7 +28,9 @@ from dtab import (
     read_tree,
     show,
     show_aligned,
+    simplify,
 )
+from dtab.tree import children, show_weight, with_children
 
 
 def test_a_later_dentry_wins() -> None:
@@ -159,3 +165,48 @@ def test_equal_tables_in_different_parts_are_one_key() -> None:
     a, b, c = read_dtab("/a=>/1"), read_dtab("/b=>/2"), read_dtab("/c=>/3")
     assert {a + b + c: 1}[a + (b + c)] == 1
     assert a + b + c == (a + b) + c
+
+
+def test_a_broken_escape_is_told_where_it_breaks() -> None:
+    for text, expected, at in (
+        ("/a/\\y", "'x'", 4),
+        ("/a\\x4", "hex char", 5),
+        ("/\\x", "hex char", 3),
+    ):
+        with pytest.raises(DtabSyntaxError) as caught:
+            read_path(text)
+        assert (caught.value.expected, caught.value.at) == (expected, at)
+
+
+def test_a_backslash_behind_a_star_ends_the_prefix() -> None:
+    with pytest.raises(DtabSyntaxError) as caught:
+        read_dtab("/a/*\\x41 => /b")
+    assert (caught.value.expected, caught.value.at) == ("'='", 4)
+
+
+def test_a_prefix_starts_with_a_slash() -> None:
+    with pytest.raises(DtabSyntaxError, match="'/' expected"):
+        read_prefix("*")
+
+
+def test_errors_can_be_sent_between_processes() -> None:
+    for text in ("/a => 1\u0663 * /b", "/a"):
+        with pytest.raises(DtabSyntaxError) as caught:
+            read_dtab(text)
+        again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
+        assert str(again) == str(caught.value)
+
+
+def test_a_leaf_has_no_children() -> None:
+    leaf = Leaf(read_path("/a"))
+    assert children(leaf) == ()
+    with pytest.raises(TypeError, match="no children"):
+        with_children(leaf, [leaf])
+    assert simplify(leaf) == leaf
+    assert show_weight(inf) == "Infinity*"
+
+
+def test_tables_of_other_lengths_are_not_equivalent() -> None:
+    one, two = read_dtab("/a=>/b"), read_dtab("/a=>/b;/a=>/b")
+    assert not equivalent_dtabs(one, two)
+    assert equivalent_dtabs(one, read_dtab("/a => /b | ~"))

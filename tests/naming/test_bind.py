@@ -1,10 +1,26 @@
+import json
 import time
+from math import inf
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dtab import Dtab, Leaf, NameTree, Path, leafs, read_dtab, read_path, read_tree, show
+from dtab import (
+    FAIL,
+    Alt,
+    Dtab,
+    Leaf,
+    NameTree,
+    Path,
+    Union,
+    Weighted,
+    leafs,
+    read_dtab,
+    read_path,
+    read_tree,
+    show,
+)
 from naming.bind import NODES_MAX, STEPS_MAX, BoundTree, bind
 from naming.bound import Bound
 from naming.delegate import delegate
@@ -218,3 +234,96 @@ def test_a_source_that_has_nothing_yet_is_pending() -> None:
 def test_a_bound_leaf_in_a_namers_tree_is_kept() -> None:
     leaf: NameTree[Name] = Leaf(Bound(FS, addr=Always(PENDING)))
     assert str(leaf) == "</#/fs|/>"
+
+
+WEB_LEAF = Leaf(read_path("/#/fs/web"))
+
+
+@pytest.mark.parametrize(
+    ("tree", "wanted"),
+    [
+        (Alt(()), "~"),
+        (Union(()), "~"),
+        (Alt((WEB_LEAF,)), "</#/fs/web|/>"),
+        (Union((Weighted(0.3, WEB_LEAF),)), "</#/fs/web|/>"),
+        (Union((Weighted(1.0, Alt(())), Weighted(1.0, WEB_LEAF))), "</#/fs/web|/>"),
+    ],
+)
+def test_nodes_that_no_text_gives_bind_as_their_child_or_neg(
+    tree: NameTree[Path], wanted: str
+) -> None:
+    assert tree_text(bind(tree, Dtab(), NAMERS).state) == wanted
+
+
+class Answering:
+    """A namer with one answer."""
+
+    def __init__(self, tree: NameTree[Name]) -> None:
+        self.prefix = Path.of("#", "one")
+        self._tree = tree
+
+    def lookup(self, path: Path) -> Watch[NameTree[Name]]:
+        del path
+        return Always(Ok(self._tree))
+
+
+@pytest.mark.parametrize(
+    ("tree", "wanted"),
+    [
+        (Alt(()), {"type": "neg", "path": "/#/one"}),
+        (Union(()), {"type": "neg", "path": "/#/one"}),
+        (
+            Alt((Leaf(read_path("/x")),)),
+            {"type": "delegate", "path": "/#/one", "delegate": {"type": "neg", "path": "/x"}},
+        ),
+        (
+            Union((Weighted(2.0, FAIL),)),
+            {"type": "delegate", "path": "/#/one", "delegate": {"type": "fail", "path": "/#/one"}},
+        ),
+        (
+            Union((Weighted(inf, FAIL), Weighted(1.0, Leaf(read_path(BAD))))),
+            None,
+        ),
+    ],
+)
+def test_a_namers_odd_trees_are_told(tree: NameTree[Name], wanted: object) -> None:
+    state = delegate(Path.of("#", "one"), Dtab(), [Answering(tree), *NAMERS]).state
+    if wanted is None:
+        assert isinstance(state, Failed)  # what throws breaks the tree that it stands in
+    else:
+        assert isinstance(state, Ok)
+        assert to_json(state.value) == wanted
+
+
+def test_an_infinite_weight_is_text_in_json() -> None:
+    table = read_dtab("/s => " + "9" * 400 + " * /#/fs/web & 1*/#/fs/users")
+    state = delegate(read_path("/s"), table, NAMERS).state
+    assert isinstance(state, Ok)
+    assert [part["weight"] for part in to_json(state.value)["union"]] == ["Infinity", 1.0]
+
+
+def test_an_error_thrown_below_a_name_is_told_at_the_branch_above() -> None:
+    table = read_dtab(f"/s => /t | /#/fs/web; /t => {BAD}")
+    state = delegate(read_path("/s"), table, NAMERS).state
+    assert isinstance(state, Ok)
+    told = to_json(state.value)
+    assert [part["type"] for part in told["alt"]] == ["exception", "leaf"]
+    assert told["alt"][0]["path"] == "/s"
+    lone = delegate(read_path(BAD), Dtab(), NAMERS).state
+    assert isinstance(lone, Failed)
+
+
+def test_an_error_behind_a_neg_and_a_failed_namer_are_told() -> None:
+    neg = TableNamer(read_path("/#"), [])
+    thrower = Thrower("/#/t", throws=True)
+    table = read_dtab("/s => /#/t/x | /#/fs/broken")
+    state = delegate(read_path("/s"), table, [neg, thrower, *NAMERS]).state
+    assert isinstance(state, Ok)
+    assert [part["type"] for part in to_json(state.value)["alt"]] == ["exception", "exception"]
+
+
+def test_nesting_that_no_reader_follows_is_told() -> None:
+    deep = "(" * 300 + "/x & /y" + ") & /y" * 300
+    state = delegate(read_path("/s"), read_dtab(f"/s => {deep}"), NAMERS).state
+    assert isinstance(state, Ok)
+    assert "Max delegation nesting: 200" in json.dumps(to_json(state.value))

@@ -151,6 +151,10 @@ def bound(*endpoints: Endpoint) -> tuple[Bound, Source[Addr]]:
     return Bound(read_path("/#/n/web"), read_path("/r"), addr=source), source
 
 
+def now(name: Bound) -> State[Addr]:
+    return name.addr.state
+
+
 def test_the_daemonset_sends_each_endpoint_through_its_subnets_gateway() -> None:
     gateways = Source[Addr]()
     transformer = K8sDaemonsetTransformer(
@@ -159,18 +163,18 @@ def test_the_daemonset_sends_each_endpoint_through_its_subnets_gateway() -> None
     web, addrs = bound(Endpoint("10.0.1.5", 80), Endpoint("10.0.1.6", 80), Endpoint("::1", 80))
     moved = transformer.transform(web)
     assert str(moved) == "</%/io.l5d.k8s.daemonset/default/incoming/l5d/#/n/web|/r>"
-    assert moved.addr.state == PENDING  # no gateway is known yet
+    assert now(moved) == PENDING  # no gateway is known yet
     one, two = Endpoint("10.0.1.250", 4141), Endpoint("10.0.2.250", 4141)
     gateways.set(Ok(ReplicaSet((one, two))))
-    assert moved.addr.state == Ok(ReplicaSet((one,)))
+    assert now(moved) == Ok(ReplicaSet((one,)))
     addrs.set(Ok(ReplicaSet((Endpoint("10.0.2.5", 80),))))
-    assert moved.addr.state == Ok(ReplicaSet((two,)))
+    assert now(moved) == Ok(ReplicaSet((two,)))
     addrs.set(Ok(ReplicaSet((Endpoint("10.0.3.5", 80),))))
-    assert moved.addr.state == Ok(AddrNeg())
+    assert now(moved) == Ok(AddrNeg())
     gateways.set(Ok(AddrNeg()))
-    assert moved.addr.state == Ok(AddrNeg())
+    assert now(moved) == Ok(AddrNeg())
     addrs.set(Ok(AddrNeg()))
-    assert moved.addr.state == Ok(AddrNeg())
+    assert now(moved) == Ok(AddrNeg())
 
 
 def test_on_the_hosts_network_nodes_are_told_by_name_and_two_unnamed_ones_agree() -> None:
