@@ -18,8 +18,6 @@ from wire.head import drop_pattern
 from wire.request import NOT_FOR_UPSTREAM, RequestHead
 
 if TYPE_CHECKING:
-    import re
-
     from wire.errors import BadRequest
     from wire.response import ResponseHead
 
@@ -29,6 +27,7 @@ FORBIDDEN: Final = 403
 _FORWARDED: Final = (rb"x-forwarded-[^:\r\n]*", b"forwarded", b"x-real-ip", b"host", b"via")
 _EVERYTHING_OURS: Final = rb"l5d[-_.][^:\r\n]*"
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
+NORMAL_MAX: Final = 1_000  # spellings of our hosts that are remembered
 _VIA: Final = b"\r\nVia: 1.1 weir"
 
 
@@ -46,18 +45,14 @@ class EdgeFace:
             rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
         )
         self._inside = LinkerdFace(HeaderToken())
+        self._normal: dict[bytes, bytes] = {}
         self.dropped = 0  # requests that said something they may not
-
-    def drop(self, context: RequestContext) -> re.Pattern[bytes]:
-        """Lines that end here."""
-        return self._drop_of_trusted if context.trusted else self._drop
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Trust by rule; the service by the host's normal form."""
         del peer
         verdict = self._policy.decide(request.block)
-        host = normal_host(request.host or b"")
-        key = host if host in self._hosts else None
+        key = self._key(request.host or b"")
         rule = verdict.rule
         if rule is None:
             self.dropped += verdict.dropped
@@ -78,6 +73,18 @@ class EdgeFace:
         said.rule = rule.name
         return said, key
 
+    def _key(self, raw: bytes) -> bytes | None:
+        """The host's normal form if it is ours; forms that clients use are kept, within a bound."""
+        key = self._normal.get(raw)
+        if key is None:
+            host = normal_host(raw)
+            if host not in self._hosts:
+                return None
+            key = host
+            if len(self._normal) < NORMAL_MAX:
+                self._normal[raw] = key
+        return key
+
     def _outside_capability(self, said: RequestContext) -> Reply | None:
         table = Dtab()
         try:
@@ -92,22 +99,19 @@ class EdgeFace:
             FORBIDDEN, f"an override may not name {name}: it leads past the mesh's own names", said
         )
 
-    def request_lines(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
+    def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """The host in its normal form, and where the request really came from."""
-        del context
-        host = normal_host(request.host or b"")
-        ip = peer.ip.encode()
-        return b"".join(
-            (
-                b"\r\nHost: ",
-                host,
-                b"\r\nX-Forwarded-For: ",
-                ip,
-                b"\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ",
-                host,
-                _VIA,
-            )
-        )
+        raw = request.host or b""
+        host = self._normal.get(raw) or normal_host(raw)
+        if request.plain and host == raw:
+            block = request.block
+        else:
+            drop = self._drop_of_trusted if context.trusted else self._drop
+            block = request.end_to_end(drop) + b"\r\nHost: " + host
+        return (
+            b"%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n"
+            b"X-Forwarded-Host: %b\r\nVia: 1.1 weir"
+        ) % (block, peer.ip.encode(), host)
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool

@@ -18,7 +18,7 @@ _SLICES: Final = 10  # the window moves in tenths of the ttl
 class RetryBudget:
     """Tokens of one service. Times are seconds of any one clock."""
 
-    __slots__ = ("_cost", "_earned", "_reserve", "_slice_s", "_slices", "_sum")
+    __slots__ = ("_cost", "_earned", "_fresh", "_reserve", "_slice_s", "_slices", "_sum")
 
     def __init__(
         self, min_retries_per_s: int = 10, percent_can_retry: float = 0.2, ttl_s: float = 10.0
@@ -31,6 +31,7 @@ class RetryBudget:
         self._slice_s = ttl_s / _SLICES
         self._slices: deque[list[int]] = deque()  # [slice number, tokens], oldest first
         self._sum = 0
+        self._fresh = 0  # requests since the last settling
 
     def _expire(self, now: float) -> int:
         number = int(now / self._slice_s)
@@ -46,13 +47,19 @@ class RetryBudget:
             self._slices.append([number, tokens])
         self._sum += tokens
 
-    def deposit(self, now: float) -> None:
-        """A request begins."""
-        if self._earned:
-            self._add(now, self._earned)
+    def deposit(self) -> None:
+        """A request begins; its tokens count from the next settling on, half a second later."""
+        self._fresh += 1
+
+    def settle(self, now: float) -> None:
+        """Turn requests since the last settling into tokens."""
+        fresh, self._fresh = self._fresh, 0
+        if fresh and self._earned:
+            self._add(now, fresh * self._earned)
 
     def balance(self, now: float) -> int:
         """How many retries could be made now."""
+        self.settle(now)
         self._expire(now)
         return max(0, self._sum + self._reserve) // self._cost
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mesh.accrual import Standing
 from mesh.answers import total_timeout, unable_to_connect
 from mesh.face import BAD_GATEWAY
 from proxy.call import Again, Peer, Reply
 from proxy.errors import AnswerTimeout, UpstreamError
-from tracing.l5d import request_id, write_context
+from tracing.l5d import child_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mesh.clients import Replica
     from mesh.context import RequestContext
     from mesh.router import Router
@@ -43,60 +46,49 @@ class Arrival(NamedTuple):
     trace: TraceContext  # of the server span
     recorded: bool
     started_at: float  # monotonic seconds
-    started_us: int  # wall clock, microseconds since 1970
 
 
 class RoutedCall:
-    """The routing side of one exchange."""
+    """The routing side of one exchange.
 
-    __slots__ = (
-        "_attempt_at",
-        "_attempts",
-        "_avoid",
-        "_block",
-        "_branch",
-        "_client_context",
-        "_context",
-        "_failure",
-        "_head",
-        "_peer",
-        "_recorded",
-        "_replica",
-        "_request",
-        "_retries",
-        "_route",
-        "_router",
-        "_started_at",
-        "_started_us",
-        "_status",
-        "_trace",
-        "timeout_s",
-    )
+    No slots, but defaults in the class: most requests never change them, and 0.1 µs a request is
+    saved by not setting them.
+    """
 
-    def __init__(self, router: Router, route: Route, arrival: Arrival) -> None:
+    _attempts = 0
+    _retries = 0
+    _avoid: Sequence[Replica] = ()
+    _branch: Branch | None = None
+    _replica: Replica | None = None
+    _child_id = b""
+    _head = b""
+    _failure = ""
+    _status = 0
+    _ordinary = True  # one attempt, and a success
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a request brings; a value between would cost an object
+        self,
+        router: Router,
+        route: Route,
+        request: RequestHead,
+        context: RequestContext,
+        peer: Peer,
+        trace: TraceContext,
+        recorded: bool,  # noqa: FBT001 - passed on by position, with the rest of an Arrival
+        started_at: float,
+    ) -> None:
         self._router = router
         self._route = route
-        self._request = request = arrival.request
-        self._context = arrival.context
-        self._peer = arrival.peer
-        self._trace = arrival.trace
-        self._recorded = arrival.recorded
-        self._started_at = started_at = arrival.started_at
-        self._started_us = arrival.started_us
-        self._attempt_at = started_at
-        self._attempts = 0
-        self._retries = 0
-        self._avoid: list[Replica] = []
-        self._branch: Branch | None = None
-        self._replica: Replica | None = None
-        self._client_context = arrival.trace
-        self._head = b""
-        self._failure = ""
-        self._status = 0
-        self._block = request.end_to_end(router.face.drop(arrival.context))
-        self.timeout_s = route.settings.total_timeout_s
+        self._request = request
+        self._context = context
+        self._peer = peer
+        self._trace = trace
+        self._recorded = recorded
+        self._started_at = self._attempt_at = started_at
+        settings = route.settings
+        self.timeout_s = settings.total_timeout_s
         route.stats.pending += 1
-        route.budget.deposit(started_at)
+        route.budget.deposit()
 
     # ---- asked by the engine
 
@@ -113,7 +105,8 @@ class RoutedCall:
             self._branch = branch
             if branch is None:
                 return self._nobody_there(self._route.failure)
-        now = deps.monotonic_s()
+        # The first attempt begins with the request; the clock is asked for the others.
+        now = deps.monotonic_s() if self._attempts else self._started_at
         replica = branch.client.pick(now, self._avoid)
         if replica is None:
             return self._nobody_there(branch.client.trouble)
@@ -121,7 +114,8 @@ class RoutedCall:
         self._replica = replica
         self._attempt_at = now
         replica.pending += 1
-        replica.accrual.on_pick(now)
+        if replica.accrual.standing is not Standing.ALIVE:
+            replica.accrual.on_pick(now)
         return replica.pool
 
     def head(self) -> bytes:
@@ -129,43 +123,36 @@ class RoutedCall:
         if not self._head:
             branch = self._branch
             assert branch is not None
-            self._client_context = ctx = self._trace.child(self._router.deps.new_id())
-            request = self._request
-            self._head = b"".join(
-                (
-                    request.method,
-                    b" ",
-                    request.target,
-                    b" HTTP/1.1",
-                    self._block,
-                    self._router.face.request_lines(request, self._context, self._peer),
-                    b"\r\nl5d-ctx-trace: ",
-                    write_context(ctx),
-                    b"\r\nl5d-reqid: ",
-                    request_id(ctx),
-                    branch.lines,
-                )
+            router, request = self._router, self._request
+            self._child_id = child_id = router.deps.new_id()
+            self._head = b"%b %b HTTP/1.1%b%b%b" % (
+                request.method,
+                request.target,
+                router.face.upstream_block(request, self._context, self._peer),
+                child_lines(self._trace, child_id),
+                branch.lines,
             )
         return self._head
 
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
         """Judge the answer; pass it on, or try again within the budget."""
-        route = self._route
-        classifier = route.settings.classifier
-        self._status = response.status
-        success = classifier.success(response.status)
-        now = self._router.deps.monotonic_s()
+        self._status = status = response.status
+        classifier = self._route.settings.classifier
+        success = classifier.success(status)
         replica = self._replica
         assert replica is not None
         if success:
-            replica.accrual.on_success()
+            if replica.accrual.troubled:
+                replica.accrual.on_success()
         else:
+            self._ordinary = False
+            now = self._router.deps.monotonic_s()
             replica.accrual.on_failure(now)
             may = classifier.retryable(self._request.method) or _RETRYABLE.search(response.block)
             if may and replayable and self._spend_retry(now):
-                self._avoid.append(replica)
-                self._end_attempt(response.status, now, retryable=True)
-                return Again(route.settings.retry_backoff_s)
+                self._avoid = (*self._avoid, replica)
+                self._end_attempt(status, now, retryable=True)
+                return Again(self._route.settings.retry_backoff_s)
         return self._router.face.answer_block(response, self._context, success=success)
 
     def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
@@ -173,6 +160,7 @@ class RoutedCall:
         replica, branch = self._replica, self._branch
         assert replica is not None
         assert branch is not None
+        self._ordinary = False
         now = self._router.deps.monotonic_s()
         if isinstance(error, AnswerTimeout):
             self._end_attempt(0, now, error=str(error))
@@ -183,7 +171,7 @@ class RoutedCall:
         self._end_attempt(0, now, error=str(error))
         retryable = self._route.settings.classifier.retryable(self._request.method)
         if retryable and replayable and self._spend_retry(now):
-            self._avoid.append(replica)
+            self._avoid = (*self._avoid, replica)
             return Again(self._route.settings.retry_backoff_s)
         return self._fail(BAD_GATEWAY, str(error), "Service")
 
@@ -191,35 +179,60 @@ class RoutedCall:
         self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None
     ) -> None:
         """Count it, and write the spans down."""
-        now = self._router.deps.monotonic_s()
         route = self._route
-        if self._replica is not None:
-            self._end_attempt(self._status, now, error=str(error) if error else "")
+        stats = route.stats
+        stats.pending -= 1
+        now = self._router.deps.monotonic_s()
         elapsed_us = int((now - self._started_at) * 1e6) or 1
+        branch, replica = self._branch, self._replica
+        if (
+            self._ordinary
+            and error is None
+            and status
+            and branch is not None
+            and replica is not None
+            and not self._failure
+        ):
+            replica.pending -= 1
+            branch.client.requeue_budget.deposit()
+            branch.tally.add(status, elapsed_us)
+            if self._recorded:
+                self._record_client(branch, replica, status, now, "", retryable=False)
+                self._record_server(status, elapsed_us, request_bytes, response_bytes, "")
+            return
+        broken = str(error) if error else ""
+        if replica is not None:
+            self._end_attempt(self._status, now, error=broken)
         failed = error is not None or bool(self._failure)
         success = not failed and route.settings.classifier.success(status)
-        route.stats.pending -= 1
-        route.stats.end(status, elapsed_us, success=success)
+        stats.end(status, elapsed_us, success=success)
         self._router.stats.end(status, elapsed_us, success=success)
         if self._recorded:
-            tags = self._tags(status)
-            tags["srv/request_payload_bytes"] = str(request_bytes)
-            tags["srv/response_payload_bytes"] = str(response_bytes)
-            if self._failure:
-                tags["io.buoyant.router.Failure"] = self._failure
-            if not success:
-                tags["error"] = self._failure or (str(error) if error else str(status))
-            self._router.record(
-                self._trace,
-                "SERVER",
-                route.span_name,
-                self._started_us,
-                elapsed_us,
-                self._router.span_local,
-                self._peer,
-                tags,
-                self._branch.tags if self._branch is not None else route.tags,
-            )
+            trouble = "" if success else self._failure or broken or str(status)
+            self._record_server(status, elapsed_us, request_bytes, response_bytes, trouble)
+
+    def _record_server(
+        self, status: int, elapsed_us: int, request_bytes: int, response_bytes: int, trouble: str
+    ) -> None:
+        tags = self._tags(status)
+        tags["srv/request_payload_bytes"] = str(request_bytes)
+        tags["srv/response_payload_bytes"] = str(response_bytes)
+        if self._failure:
+            tags["io.buoyant.router.Failure"] = self._failure
+        if trouble:
+            tags["error"] = trouble
+        router = self._router
+        router.record(
+            self._trace,
+            "SERVER",
+            self._route.span_name,
+            router.deps.wall_ns() // 1_000 - elapsed_us,
+            elapsed_us,
+            router.span_local,
+            self._peer,
+            tags,
+            self._branch.tags if self._branch is not None else self._route.tags,
+        )
 
     # ---- one attempt
 
@@ -231,7 +244,7 @@ class RoutedCall:
         client = branch.client
         client.stats.connect_failures += 1
         self._end_attempt(0, now, error=str(error))
-        self._avoid.append(replica)
+        self._avoid = (*self._avoid, replica)
         if self._attempts < CONNECT_ATTEMPTS_MAX and client.requeue_budget.withdraw(now):
             client.stats.requeues += 1
             return Again()
@@ -257,10 +270,7 @@ class RoutedCall:
     def _end_attempt(
         self, status: int, now: float, *, error: str = "", retryable: bool = False
     ) -> None:
-        """Close the books of the current attempt.
-
-        Its replica, its client's counts, its client span.
-        """
+        """Close the books of the current attempt: its replica, its client's counts, its span."""
         replica, branch = self._replica, self._branch
         assert replica is not None
         assert branch is not None
@@ -270,28 +280,43 @@ class RoutedCall:
         success = not error and self._route.settings.classifier.success(status)
         branch.client.stats.end(status, elapsed_us, success=success)
         if success:
-            branch.client.requeue_budget.deposit(now)
+            branch.client.requeue_budget.deposit()
         if self._recorded:
-            if not self._head:  # refused before a head was made: the span still needs an id
-                self._client_context = self._trace.child(self._router.deps.new_id())
-            tags = self._tags(status)
-            tags["l5d.retryable" if retryable else "l5d.success"] = (
-                "true" if retryable else "1.0" if success else "0.0"
-            )
-            if not success:
-                tags["error"] = error or str(status)
-            self._router.record(
-                self._client_context,
-                "CLIENT",
-                self._request.method.decode("latin-1"),
-                self._started_us + int((self._attempt_at - self._started_at) * 1e6),
-                elapsed_us,
-                self._router.client_local or branch.client.span_local,
-                replica.span_endpoint,
-                tags,
-                branch.tags,
-            )
+            trouble = "" if success else error or str(status)
+            self._record_client(branch, replica, status, now, trouble, retryable=retryable)
         self._head = b""
+
+    def _record_client(
+        self,
+        branch: Branch,
+        replica: Replica,
+        status: int,
+        now: float,
+        trouble: str,
+        *,
+        retryable: bool,
+    ) -> None:
+        tags = self._tags(status)
+        if retryable:
+            tags["l5d.retryable"] = "true"
+        else:
+            tags["l5d.success"] = "0.0" if trouble else "1.0"
+        if trouble:
+            tags["error"] = trouble
+        router = self._router
+        elapsed_us = int((now - self._attempt_at) * 1e6) or 1
+        router.record(
+            # An attempt that was refused before its head was made has no id yet.
+            self._trace.child(self._child_id if self._head else router.deps.new_id()),
+            "CLIENT",
+            self._request.method.decode("latin-1"),
+            router.deps.wall_ns() // 1_000 - elapsed_us,
+            elapsed_us,
+            router.client_local or branch.client.span_local,
+            replica.span_endpoint,
+            tags,
+            branch.tags,
+        )
 
     # ---- failing
 

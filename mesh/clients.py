@@ -131,6 +131,9 @@ class Client:
             return None
         dice = self._deps.dice
         if len(classes) == 1:
+            members = classes[0]
+            if len(members) == 1:
+                return members[0]
             return pick(classes[0], now, dice, avoid)
         members = classes[draw(self._shares, dice)]
         if avoid and all(one in avoid for one in members):
@@ -138,7 +141,8 @@ class Client:
         return pick(members, now, dice, avoid)
 
     def sweep(self, now: float) -> None:
-        """Close idle connections whose time is over."""
+        """Close connections idle for too long, settle the budget. now: monotonic seconds."""
+        self.requeue_budget.settle(now)
         for replica in self.replicas:
             replica.pool.sweep(now)
 

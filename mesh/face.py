@@ -15,8 +15,6 @@ from wire.head import drop_pattern
 from wire.request import NOT_FOR_UPSTREAM
 
 if TYPE_CHECKING:
-    import re
-
     from mesh.identify import HeaderToken
     from wire.errors import BadRequest
     from wire.request import RequestHead
@@ -38,14 +36,11 @@ BAD_REQUEST: Final = 400
 class Face(Protocol):
     """What differs between routers for insiders and for the public."""
 
-    def drop(self, context: RequestContext) -> re.Pattern[bytes]:
-        """Matches the lines of a request that end here."""
-
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """What is believed of a request, and the key of its service (None: it names none)."""
 
-    def request_lines(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
-        """Header lines to add to every request."""
+    def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
+        """The request's header lines as the upstream shall see them, less the router's own."""
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool
@@ -75,23 +70,20 @@ class LinkerdFace:
         self._drop_answer = drop_pattern(b"via", b"l5d-success-class")
         self._answer_via = b"\r\nVia: " + self._via
 
-    def drop(self, context: RequestContext) -> re.Pattern[bytes]:
-        """Hop-by-hop lines, and the context that is read here and written anew."""
-        del context
-        return self._drop
-
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Everything the caller says is believed."""
         del peer
-        return read_linkerd_context(request.block), self._identifier.key(request)
+        context = RequestContext() if request.plain else read_linkerd_context(request.block)
+        return context, self._identifier.key(request)
 
-    def request_lines(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
-        """Via: the first value and ours."""
+    def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
+        """Hop-by-hop lines and the router's own are gone; Via is the first value and ours."""
         del peer
+        block = request.block if request.plain else request.end_to_end(self._drop)
         via = self._via if request.minor == 1 else self._via_1_0
         if context.via:
             via = context.via + b", " + via
-        return b"\r\nVia: " + via
+        return block + b"\r\nVia: " + via
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool

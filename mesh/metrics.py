@@ -15,6 +15,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 def _scopes(router: Router) -> Iterator[tuple[str, str, Scope]]:
+    router.settle_counts()
     settings = router.settings
     yield "server", f"{settings.ip}/{settings.port}", router.stats
     for service, stats in sorted(router.services.items()):

@@ -98,20 +98,20 @@ class Router:
             return read
         context, key = read
         deps = self.deps
-        now = deps.monotonic_s()
-        started_us = deps.wall_ns() // 1_000
-        incoming = context.trace
-        new_id = deps.new_id()
+        incoming, new_id = context.trace, deps.new_id()
         trace = new_root(new_id) if incoming is None else incoming.child(new_id)
         trace, recorded = decide(trace, context.sample, deps.sample_rate, deps.salt)
         context.trace = trace  # a face names it where it tells of an error
-        arrival = Arrival(request, context, peer, trace, recorded, now, started_us)
+        if key:
+            route = self.routes.get((key, context.local))
+            if route is not None and route.ready:
+                return RoutedCall(
+                    self, route, request, context, peer, trace, recorded, deps.monotonic_s()
+                )
+        arrival = Arrival(request, context, peer, trace, recorded, deps.monotonic_s())
         if not key:
             return self._unidentified(arrival)
-        route = self.routes.get((key, context.local), now)
-        if route is None or route.pending or route.waiting_for_addresses():
-            return self._on_new_route(arrival, key, route)
-        return RoutedCall(self, route, arrival)
+        return self._on_new_route(arrival, key)
 
     def refuse(self, error: BadRequest, peer: Peer) -> Reply:
         """The answer to bytes that are no request."""
@@ -119,19 +119,21 @@ class Router:
 
     # ---- the slow path
 
-    def _on_new_route(
-        self, arrival: Arrival, key: bytes, route: Route | None
-    ) -> Call | Reply | Awaitable[Call | Reply]:
+    def _on_new_route(self, arrival: Arrival, key: bytes) -> Call | Reply | Awaitable[Call | Reply]:
+        route_key = (key, arrival.context.local)
+        route = self.routes.get(route_key)
         if route is None:
             try:
-                route = self.routes.make((key, arrival.context.local), arrival.started_at)
+                route = self.routes.make(route_key, arrival.started_at)
             except DtabSyntaxError as error:
                 # Linkerd answers this above its counters, and so do we.
                 self._record_failure(arrival, f"Identification: {error}", BAD_REQUEST)
                 return self.face.error(BAD_REQUEST, str(error), arrival.context)
-        if route.pending or route.waiting_for_addresses():
-            return self._when_settled(arrival, route)
-        return RoutedCall(self, route, arrival)
+        return (
+            RoutedCall(self, route, *arrival)
+            if route.look()
+            else self._when_settled(arrival, route)
+        )
 
     async def _when_settled(self, arrival: Arrival, route: Route) -> Call | Reply:
         try:
@@ -142,7 +144,7 @@ class Router:
             self._record_failure(arrival, f"ClientAcquisition: {message}", BAD_GATEWAY)
             self.stats.end(BAD_GATEWAY, 0, success=False)
             return self.face.error(BAD_GATEWAY, message, arrival.context)
-        return RoutedCall(self, route, arrival)
+        return RoutedCall(self, route, *arrival)
 
     def reconfigure(self, settings: RouterSettings, interpreter: Interpreter) -> None:
         """Route by new settings from the next request on; exchanges under way go on as they are.
@@ -172,7 +174,7 @@ class Router:
             settings.label,
             lambda: interpreter.bind(table, service),
             self.clients,
-            stats,
+            (self.stats, stats),
         )
 
     # ---- answers and spans of the router's own
@@ -211,7 +213,7 @@ class Router:
             arrival.trace,
             "SERVER",
             method,
-            arrival.started_us,
+            self.deps.wall_ns() // 1_000 - elapsed_us,
             elapsed_us,
             self.span_local,
             arrival.peer,
@@ -253,6 +255,11 @@ class Router:
                 debug=trace.debug,
             )
         )
+
+    def settle_counts(self) -> None:
+        """Bring the sums of server, services and clients up to date; before they are read."""
+        for route in self.routes.routes():
+            route.settle_counts()
 
     def sweep(self, now: float) -> None:
         """Called twice a second: idle connections and unused routes go.

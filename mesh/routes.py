@@ -15,6 +15,7 @@ from dtab import Alt, Dtab, Empty, Fail, Leaf, Neg, Path, Union, read_dtab, show
 from mesh.balance import draw
 from mesh.budget import RetryBudget
 from mesh.context import SEPARATOR
+from mesh.stats import Tally
 from naming.state import Failed, Ok, Pending
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from dtab import NameTree
     from mesh.clients import Client, ClientTable
     from mesh.plan import Plan
-    from mesh.stats import ServiceScope
+    from mesh.stats import Scope, ServiceScope
     from naming.bound import Bound
     from naming.watch import Watch
 
@@ -37,10 +38,11 @@ Key = tuple[bytes, bytes]  # what identifies the service, the local dtab as text
 class Branch:
     """One way of a route: a client, and the header lines that every request on this way gets."""
 
-    __slots__ = ("client", "lines", "tags")
+    __slots__ = ("client", "lines", "tags", "tally")
 
     def __init__(self, route: Route, client: Client, residual: Path) -> None:
         self.client = client
+        self.tally = Tally()
         lines = [
             b"\r\nl5d-dst-service: ",
             route.name,
@@ -67,7 +69,7 @@ class Route:
         label: str,
         bind: Callable[[], Watch[NameTree[Bound]]],
         clients: ClientTable,
-        stats: ServiceScope,
+        stats: tuple[Scope, ServiceScope],  # the server's and the service's
     ) -> None:
         self.service = service = plan.service
         settings = plan.settings
@@ -75,7 +77,7 @@ class Route:
         self.local = local
         self.label = label
         self.settings = settings
-        self.stats = stats
+        self.server_stats, self.stats = stats
         self.budget = RetryBudget(
             settings.budget_min_retries_per_s,
             settings.budget_percent_can_retry,
@@ -94,6 +96,7 @@ class Route:
         self._branches: list[Branch | None] = []
         self._shares: list[float] = []
         self._changed = asyncio.Event()
+        self.ready = False  # a request can be sent, or refused, at once
         self._unsubscribe: Callable[[], None] = watch.subscribe(self._on_tree)
         self._on_tree()
 
@@ -104,12 +107,14 @@ class Route:
 
     def _on_tree(self) -> None:
         state = self._watch.state
+        self.ready = False
         branches: list[tuple[float, Branch | None]] = []
         self.failure = None
         if isinstance(state, Ok):
             self._collect(state.value, 1.0, branches)
         elif isinstance(state, Failed):
             self.failure = str(state.error)
+        self.settle_counts()
         self._branches = [branch for _, branch in branches]
         self._shares = [share for share, _ in branches]
         self._changed.set()
@@ -133,6 +138,15 @@ class Route:
             case _:
                 assert_never(tree)
 
+    def settle_counts(self) -> None:
+        """Add the branches' ordinary requests to the sums of server, service and client."""
+        for branch in self._branches:
+            if branch is not None and branch.tally.latency.count:
+                tally, branch.tally = branch.tally, Tally()
+                self.server_stats.absorb(tally)
+                self.stats.absorb(tally)
+                branch.client.stats.absorb(tally)
+
     def look_again(self) -> None:
         """Nobody was there: ask once more.
 
@@ -153,6 +167,11 @@ class Route:
         """Whether a client of this route does not know its addresses yet."""
         return any(branch is not None and branch.client.pending for branch in self._branches)
 
+    def look(self) -> bool:
+        """Whether the route is ready; once it is, it stays so until its tree changes."""
+        self.ready = not (self.pending or self.waiting_for_addresses())
+        return self.ready
+
     async def settled(self) -> None:
         """Wait until the name is bound, or failed, and the addresses of its clients are known."""
         while self.pending:
@@ -172,6 +191,7 @@ class Route:
 
     def close(self) -> None:
         """Stop watching."""
+        self.settle_counts()
         self._unsubscribe()
 
     def __repr__(self) -> str:
@@ -187,12 +207,9 @@ class RouteTable:
         self._dtabs: OrderedDict[bytes, Dtab] = OrderedDict()
         self._retired: list[Route] = []
 
-    def get(self, key: Key, now: float) -> Route | None:
+    def get(self, key: Key) -> Route | None:
         """The route, if it is known."""
-        route = self._routes.get(key)
-        if route is not None:
-            route.used_at = now
-        return route
+        return self._routes.get(key)
 
     def make(self, key: Key, now: float) -> Route:
         """Compile the route for a key that `get` does not know.
@@ -245,6 +262,8 @@ class RouteTable:
         """Drop routes that nobody has used for ten minutes."""
         if self._retired:
             self._close_retired()
+        for route in self._routes.values():
+            route.budget.settle(now)
         stale = [key for key, route in self._routes.items() if route.used_at < now - ROUTE_IDLE_S]
         for key in stale:
             self._routes.pop(key).close()
@@ -254,7 +273,7 @@ class RouteTable:
 
     def routes(self) -> list[Route]:
         """Every route, for pages and metrics."""
-        return list(self._routes.values())
+        return [*self._routes.values(), *self._retired]
 
     def close(self) -> None:
         """Drop every route."""

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 _SUB_BITS: Final = 3  # eight buckets between powers of two: 12.5 % wide at most
 _SUB: Final = 1 << _SUB_BITS
-_BUCKETS: Final = 41 * _SUB  # up to 2^40 µs, twelve days
+_WIDTH: Final = _SUB_BITS + 1
+_BUCKETS: Final = 38 * _SUB  # up to 2^40 µs, twelve days
+_LARGEST: Final = 1 << 40
 
 QUANTILES: Final = (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
 
@@ -28,11 +30,21 @@ class Histogram:
         """Count one duration."""
         self.count += 1
         self.sum_us += value_us
-        if value_us < _SUB:
-            self.counts[max(value_us, 0)] += 1
-            return
-        shift = value_us.bit_length() - 1 - _SUB_BITS
-        self.counts[min((shift + 1) * _SUB + ((value_us >> shift) & (_SUB - 1)), _BUCKETS - 1)] += 1
+        shift = value_us.bit_length() - _WIDTH
+        if shift < 0:
+            self.counts[max(0, value_us)] += 1
+        elif value_us < _LARGEST:
+            self.counts[(shift << _SUB_BITS) + (value_us >> shift)] += 1
+        else:
+            self.counts[-1] += 1
+
+    def merge(self, other: Histogram) -> None:
+        """Add another's counts."""
+        self.count += other.count
+        self.sum_us += other.sum_us
+        self.counts = [
+            mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)
+        ]
 
     def quantile(self, q: float) -> float:
         """The upper edge of the bucket that holds this share of the durations, in microseconds.
@@ -62,6 +74,26 @@ def upper_edge_us(index: int) -> int:
     return ((_SUB + index % _SUB + 1) << shift) - 1
 
 
+class Tally:
+    """Ordinary requests of one branch: one attempt, a success.
+
+    Such a request counts for its server, its service and its client alike, so it is counted once
+    and added to the three when somebody asks.
+    """
+
+    __slots__ = ("latency", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}  # bounded: a status line has three digits
+        self.latency = Histogram()
+
+    def add(self, status: int, elapsed_us: int) -> None:
+        """Count one request."""
+        statuses = self.statuses
+        statuses[status] = statuses.get(status, 0) + 1
+        self.latency.add(elapsed_us)
+
+
 class Scope:
     """What is counted of one server, service or client."""
 
@@ -84,6 +116,15 @@ class Scope:
             self.failures += 1
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.latency.add(elapsed_us)
+
+    def absorb(self, tally: Tally) -> None:
+        """Add a branch's ordinary requests."""
+        latency = tally.latency
+        self.requests += latency.count
+        self.success += latency.count
+        for status, count in tally.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + count
+        self.latency.merge(latency)
 
 
 class ServiceScope(Scope):

@@ -75,3 +75,17 @@ def read_sample(value: bytes) -> float | None:
         return None
     rate = float(text.rstrip(b"fFdD"))
     return None if math.isnan(rate) else min(1.0, max(0.0, rate))
+
+
+def child_lines(ctx: TraceContext, child_id: bytes) -> bytes:
+    """The header lines that tell the next hop of a child of this span, each led by CRLF.
+
+    The same bytes as write_context and request_id of `ctx.child(child_id)`, at half the cost.
+    """
+    trace_id = ctx.trace_id
+    low = trace_id[-8:]
+    raw = child_id + ctx.span_id + low + ctx.flags.to_bytes(8, "big") + trace_id[:-8]
+    return b"\r\nl5d-ctx-trace: %b\r\nl5d-reqid: %b" % (
+        binascii.b2a_base64(raw, newline=False),
+        binascii.hexlify(low),
+    )

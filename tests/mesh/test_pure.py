@@ -142,7 +142,8 @@ def test_an_idle_budget_holds_a_hundred_retries() -> None:
 def test_five_requests_earn_one_retry_for_ten_seconds() -> None:
     budget = RetryBudget(min_retries_per_s=0)
     for _ in range(5):
-        budget.deposit(0.0)
+        budget.deposit()
+    budget.settle(0.0)
     assert budget.balance(5.0) == 1
     assert budget.balance(11.0) == 0
     assert not budget.withdraw(11.0)
@@ -151,7 +152,7 @@ def test_five_requests_earn_one_retry_for_ten_seconds() -> None:
 def test_a_budget_of_nothing_allows_nothing() -> None:
     budget = RetryBudget(min_retries_per_s=0, percent_can_retry=0.0)
     for _ in range(1_000):
-        budget.deposit(0.0)
+        budget.deposit()
     assert not budget.withdraw(0.0)
 
 
@@ -159,7 +160,7 @@ def test_a_budget_of_nothing_allows_nothing() -> None:
 def test_a_budget_is_never_overdrawn(gaps: list[float]) -> None:
     budget = RetryBudget(min_retries_per_s=1, ttl_s=2.0)
     for now in itertools.accumulate(gaps):
-        budget.deposit(now)
+        budget.deposit()
         budget.withdraw(now)
         assert budget.balance(now) >= 0
 
