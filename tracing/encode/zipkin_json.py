@@ -53,46 +53,20 @@ class _Endpoints:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Endpoint, msgspec.Raw | None]] = {}
+        self.known: dict[int, tuple[Endpoint, msgspec.Raw | None]] = {}
 
-    def json(self, endpoint: Endpoint) -> msgspec.Raw | None:
-        """The object; None when nothing is known."""
-        entry = self._known.get(id(endpoint))
-        if entry is None:
-            if len(self._known) >= _ENDPOINTS_MAX:
-                self._known.clear()
-            entry = self._known[id(endpoint)] = (endpoint, self._make(endpoint))
-        return entry[1]
-
-    @staticmethod
-    def _make(endpoint: Endpoint) -> msgspec.Raw | None:
+    def add(self, endpoint: Endpoint) -> tuple[Endpoint, msgspec.Raw | None]:
+        """The endpoint and its object, None when nothing is known of it."""
+        if len(self.known) >= _ENDPOINTS_MAX:
+            self.known.clear()
         ip = endpoint.ip
         four, six = ("", ip) if ":" in ip else (ip, "")
         text = _encode(_Place(endpoint.service_name, four, six, max(endpoint.port, 0)))
-        return None if text == b"{}" else msgspec.Raw(text)
+        entry = self.known[id(endpoint)] = (endpoint, None if text == b"{}" else msgspec.Raw(text))
+        return entry
 
 
 _endpoints: Final = _Endpoints()
-
-
-def _span(record: SpanRecord) -> _Span:
-    parent_id, route, tags = record.parent_id, record.route, record.tags
-    notes = record.annotations
-    return _Span(
-        record.trace_id.hex(),
-        None if parent_id is None else parent_id.hex(),
-        record.span_id.hex(),
-        record.kind,
-        record.name,
-        record.start_us,
-        max(record.elapsed_us, 0),
-        _endpoints.json(record.local),
-        None if record.remote is None else _endpoints.json(record.remote),
-        [_Note(at, value) for at, value in notes] if notes else None,
-        ({**route, **tags} if route else tags) or None,
-        record.debug,
-        record.shared,
-    )
 
 
 def encode_spans(records: Iterable[SpanRecord]) -> bytes:
@@ -100,4 +74,28 @@ def encode_spans(records: Iterable[SpanRecord]) -> bytes:
 
     A span with no duration has none in the list; nothing is lower-cased or cut: collectors do.
     """
-    return _encode([_span(record) for record in records])
+    out = []
+    # One loop over locals: a function a span, and one an endpoint, cost a quarter more.
+    known, add = _endpoints.known.get, _endpoints.add
+    for record in records:
+        parent_id, local, remote = record.parent_id, record.local, record.remote
+        route, tags, notes = record.route, record.tags, record.annotations
+        elapsed_us = record.elapsed_us
+        out.append(
+            _Span(
+                record.trace_id.hex(),
+                None if parent_id is None else parent_id.hex(),
+                record.span_id.hex(),
+                record.kind,
+                record.name,
+                record.start_us,
+                elapsed_us if elapsed_us > 0 else 0,  # noqa: FURB136 - max() costs 60 ns more
+                (known(id(local)) or add(local))[1],
+                None if remote is None else (known(id(remote)) or add(remote))[1],
+                [_Note(at, value) for at, value in notes] if notes else None,
+                ({**route, **tags} if route else tags) or None,
+                record.debug,
+                record.shared,
+            )
+        )
+    return _encode(out)

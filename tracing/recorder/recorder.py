@@ -14,6 +14,8 @@ _log: Final = logging.getLogger(__name__)
 # Encoding shares the request's event loop (a thread would make it wait for the interpreter lock,
 # up to 5 ms). A piece of this many spans holds it for about 0.2 ms.
 _PIECE_SPANS: Final = 100
+# A batch of large spans ends here, well below the 10 MiB that collectors take at once.
+_BATCH_BYTES: Final = 4 << 20
 _BACKOFF_FIRST_S: Final = 0.1
 _BACKOFF_MAX_S: Final = 5.0
 
@@ -26,7 +28,8 @@ class Recorder:
     new spans are dropped and counted.
 
     Ledger: recorded == exported + dropped() + queued, at every moment.
-    Units: queue_max and batch_max count spans (a record is about 1 KB), *_s are seconds.
+    Units: queue_max and batch_max count spans (a record is about 1 KB), *_s are seconds. Sending
+    costs 0.9 ms of CPU whatever the size, so batches are large.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class Recorder:
         exporter: Exporter,
         *,
         queue_max: int = 50_000,
-        batch_max: int = 1_000,
+        batch_max: int = 4_000,
         flush_interval_s: float = 0.5,
         attempts_max: int = 6,
         close_timeout_s: float = 3.0,
@@ -128,19 +131,22 @@ class Recorder:
         pieces: list[bytes] = []
         left = min(len(queue), self._batch_max)
         self.batches += 1
-        spans = left
-        while left > 0:
+        spans = size_bytes = 0
+        while left > 0 and size_bytes < _BATCH_BYTES:
             size = min(left, _PIECE_SPANS)
             records = [queue.popleft() for _ in range(size)]
             self._in_flight += size
             left -= size
             try:
-                pieces.append(self._exporter.encode(records))
+                piece = self._exporter.encode(records)
             except Exception:  # noqa: BLE001 - one bad record must not end the recorder
                 _log.exception("a piece of %d spans could not be encoded", size)
                 self.dropped_refused += size
                 self._in_flight -= size
-                spans -= size
+            else:
+                pieces.append(piece)
+                spans += size
+                size_bytes += len(piece)
             await asyncio.sleep(0)
         if pieces:
             await self._deliver(self._exporter.join(pieces), spans)
