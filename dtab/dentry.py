@@ -58,13 +58,13 @@ class Dtab:
     and their indexes, so joining costs nothing that grows with either.
     """
 
-    __slots__ = ("_entries", "_hash", "_index", "_parts", "_size")
+    __slots__ = ("_entries", "_hash", "_indexed", "_parts", "_size")
 
     def __init__(self, entries: Iterable[Dentry] = ()) -> None:
         self._entries: tuple[Dentry, ...] | None = tuple(entries)
         self._size = len(self._entries)
         self._parts: tuple[Dtab, ...] = ()  # none: this table is its own only part
-        self._index: Index | None = None
+        self._indexed: tuple[tuple[Dentry, ...], Index] | None = None
         self._hash: int | None = None
 
     @property
@@ -76,16 +76,21 @@ class Dtab:
 
     def matches(self, path: Path) -> list[Dentry]:
         """The dentries whose prefix matches the path, last written first."""
-        if self._parts:
-            found: list[Dentry] = []
-            for part in reversed(self._parts):
-                found += part.matches(path)
-            return found
-        index = self._index
-        entries = self.entries
-        if index is None:
-            index = self._index = Index([entry.prefix for entry in entries])
-        return [entries[number] for number in index.matches(path)]
+        found: list[Dentry] = []
+        for part in self._parts[::-1] or (self,):
+            entries, index = part._own()  # noqa: SLF001 - a part is a table like this one
+            numbers = index.matches(path)
+            if numbers:
+                found += [entries[number] for number in numbers]
+        return found
+
+    def _own(self) -> tuple[tuple[Dentry, ...], Index]:
+        """A part's dentries and their index, made when first asked for."""
+        own = self._indexed
+        if own is None:
+            entries = self.entries
+            own = self._indexed = (entries, Index([entry.prefix for entry in entries]))
+        return own
 
     def lookup(self, path: Path) -> NameTree[Path]:
         """One rewriting step.

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from dtab.path import STAR, Path, Prefix
+from dtab.path import STAR, Path, Prefix, Wildcard
 
 # Below this many prefixes a scan beats building a trie; measured with bench/dtab.py, and a
 # request's own table is nearly always this small.
-SCAN_MAX: Final = 8
+SCAN_MAX: Final = 4
 
 
 class _Edge:
@@ -22,24 +22,57 @@ class _Edge:
 
 
 class Index:
-    """A trie over prefix labels with a wildcard edge; its nodes list entry numbers."""
+    """A trie over prefix labels with a wildcard edge; its nodes list entry numbers.
 
-    __slots__ = ("_prefixes", "_root")
+    Shape: tables without wildcards, which are most of them, take a shorter way; a handful of
+    prefixes is compared one by one.
+    """
+
+    __slots__ = ("_plain", "_prefixes", "_root", "_starred")
 
     def __init__(self, prefixes: Sequence[Prefix]) -> None:
         self._prefixes: Final = prefixes
+        self._starred: Final = any(prefix.stars for prefix in prefixes)
         self._root: _Edge | None = None
+        # Number, size and elements, highest number first; for a scan without wildcards.
+        self._plain: list[tuple[int, int, tuple[bytes | Wildcard, ...]]] = []
         if len(prefixes) > SCAN_MAX:
             self._root = _grow(prefixes)
+        elif not self._starred:
+            plain = [(n, len(prefix.elems), prefix.elems) for n, prefix in enumerate(prefixes)]
+            self._plain = plain[::-1]
 
     def matches(self, path: Path) -> list[int]:
         """The numbers of the prefixes that match, highest first."""
-        if self._root is None:
-            prefixes = self._prefixes
-            return [n for n in range(len(prefixes) - 1, -1, -1) if prefixes[n].matches(path)]
-        nodes = [self._root]
-        found = list(self._root.numbers)
-        for label in path.labels:
+        labels = path.labels
+        root = self._root
+        if root is None:
+            if self._starred:
+                prefixes = self._prefixes
+                return [n for n in range(len(prefixes) - 1, -1, -1) if prefixes[n].matches(path)]
+            return [n for n, size, elems in self._plain if labels[:size] == elems]
+        found = self._spread(root, labels) if self._starred else self._descend(root, labels)
+        if len(found) > 1:
+            # Each node's numbers rise, so sorting merges a few runs.
+            found.sort(reverse=True)
+        return found
+
+    def _descend(self, node: _Edge, labels: tuple[bytes, ...]) -> list[int]:
+        """The one way down that the labels name."""
+        found = node.numbers[:]
+        for label in labels:
+            way = node.ways.get(label)
+            if way is None:
+                break
+            found += way.numbers
+            node = way
+        return found
+
+    def _spread(self, root: _Edge, labels: tuple[bytes, ...]) -> list[int]:
+        """All ways down: at each label the one that it names, and the wildcard's."""
+        found = root.numbers[:]
+        nodes = [root]
+        for label in labels:
             ahead: list[_Edge] = []
             for node in nodes:
                 way = node.ways.get(label)
@@ -53,8 +86,6 @@ class Index:
             if not ahead:
                 break
             nodes = ahead
-        # Each node's numbers rise, so sorting merges a few runs.
-        found.sort(reverse=True)
         return found
 
 

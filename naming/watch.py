@@ -5,7 +5,7 @@ they came. Subscribers read `.state` themselves, so one that is called late sees
 """
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from naming.errors import NamingError
 from naming.state import PENDING, Failed, Ok, Pending, State
@@ -105,13 +105,26 @@ class Source(Watch[T]):
 
 
 class Always(Watch[T_co]):
-    """A watch that never changes. Nobody is kept as its subscriber."""
+    """A watch that never changes. Nobody is kept as its subscriber.
+
+    It is made for every name that a rewriter answers, so it makes as little as it can.
+    """
 
     __slots__ = ()
+
+    def __init__(self, state: State[T_co]) -> None:
+        self._state = state
+        self._trouble = state.error if isinstance(state, Failed) else None
+        self._subscribers = _NOBODY
+        self._version = 0
 
     def subscribe(self, callback: Callable[[], None]) -> Unsubscribe:  # noqa: ARG002
         """Nothing: there is no change to tell of."""
         return _nothing
+
+
+# Shared by all watches that never change; nothing is ever put into it.
+_NOBODY: Final[dict[object, Callable[[], None]]] = {}
 
 
 def _nothing() -> None:
