@@ -1,52 +1,56 @@
 """What a search can look for in a block before, and while, it reads single spans. Pure."""
 
-import re
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.search import Terms, TraceQuery, meets
-
-# Characters that a JSON writer has no reason to escape; longer runs of them are searched as bytes.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9 _.:,;=+*()-]{3,}")
+from tracing.pipeline.search import TraceQuery, meets
+from tracing.pipeline.store import words
+from tracing.pipeline.store.words import Word
 
 
 @dataclass(frozen=True, slots=True)
 class Needles:
-    """The conditions that one span alone must meet for its trace to be a hit.
+    """A query, read as conditions on one block and on one span.
 
-    A trace's conditions may be met by different spans, so only one is looked for: the terms'
-    first, else the duration, else the service.
+    A trace's conditions may be met by different spans in different blocks, so only the most
+    telling one is looked for: the first term, else the remote service, the span's name, the
+    duration. Which service the span is of goes with each.
     """
 
-    service: str | None
-    terms: Terms
-    duration_min: int | None
-    texts: list[bytes] = field(default_factory=list)
+    query: TraceQuery
+    word: Word | None
 
     @property
     def selective(self) -> bool:
         """Whether spans are chosen by more than their time."""
-        return self.service is not None or bool(self.terms) or self.duration_min is not None
+        query = self.query
+        return bool(self.word or query.service or query.duration_min)
 
-    def may_be_in(self, body: bytes) -> bool:
-        """False when no span of this JSON can be one; an escaped character may hide a text."""
-        return all(text in body for text in self.texts) or b"\\u" in body
+    def may_be_in(self, bits: bytes | None) -> bool:
+        """False when no span of a block with this filter can be one."""
+        return self.word is None or words.may_hold(bits, self.word)
 
     def meets(self, span: V2Span) -> bool:
         """Whether a span, perhaps not normalised yet, is one."""
-        if self.service is not None and (span.service or "").lower() != self.service:
+        query = self.query
+        if query.service is not None and (span.service or "").lower() != query.service:
             return False
-        if self.duration_min is not None and (span.duration or 0) < self.duration_min:
-            return False
-        return not self.terms or meets(span, *self.terms[0])
+        if query.terms:
+            return meets(span, *query.terms[0])
+        if query.remote_service is not None:
+            return (span.remote_service or "").lower() == query.remote_service
+        if query.span_name is not None:
+            return (span.name or "").lower() == query.span_name
+        return query.duration_min is None or (span.duration or 0) >= query.duration_min
 
 
 def needles_of(query: TraceQuery) -> Needles:
     """The most telling condition of a query."""
-    terms = query.terms[:1]
-    texts = []
-    for key, value in terms:
-        for text in (key, value or ""):
-            texts += [run.encode() for run in _PLAIN.findall(text)]
-    return Needles(query.service, terms, None if terms else query.duration_min, texts)
+    if query.terms:
+        key, value = query.terms[0]
+        return Needles(query, words.text(key) if value is None else words.tag(key, value))
+    if query.remote_service is not None:
+        return Needles(query, words.remote(query.service, query.remote_service))
+    if query.span_name is not None:
+        return Needles(query, words.span_name(query.service, query.span_name))
+    return Needles(query, None)

@@ -89,7 +89,7 @@ class BlockReader:
         best: list[int] = []  # a heap of the `limit` newest times
         seen: set[int] = set()
         late = 0
-        for number, newest_ms in self._candidates(query, slack_ms):
+        for number, newest_ms in self._candidates(query, needles, slack_ms):
             self._check_time()
             if len(best) == query.limit and best[0] >= newest_ms:
                 late += 1
@@ -108,7 +108,9 @@ class BlockReader:
         hits.sort(key=lambda hit: hit[0], reverse=True)
         return [trace for _, trace in hits[: query.limit]]
 
-    def _candidates(self, query: TraceQuery, slack_ms: int) -> Iterator[tuple[int, int]]:
+    def _candidates(
+        self, query: TraceQuery, needles: Needles, slack_ms: int
+    ) -> Iterator[tuple[int, int]]:
         """Blocks that may hold a hit, the newest first."""
         where = "max_ms >= ? AND min_ms <= ?"
         values: list[object] = [query.start_ms - slack_ms, query.end_ms + slack_ms]
@@ -122,17 +124,21 @@ class BlockReader:
         if query.duration_min is not None:
             where += " AND duration_max >= ?"
             values.append(query.duration_min)
-        sql = f"SELECT id, max_ms FROM block_facts WHERE {where} ORDER BY max_ms DESC"  # noqa: S608 - fixed texts
-        yield from self._db.execute(sql, values)
+        join = "" if needles.word is None else "LEFT JOIN block_words USING (id)"
+        bits = "NULL" if needles.word is None else "bits"
+        sql = (
+            f"SELECT id, max_ms, {bits} FROM block_facts {join} WHERE {where} ORDER BY max_ms DESC"  # noqa: S608 - fixed texts
+        )
+        for passed, (number, max_ms, words) in enumerate(self._db.execute(sql, values)):
+            if needles.may_be_in(words):
+                yield number, max_ms
+            elif passed % 256 == 0:
+                self._check_time()
 
     def _hits_in(
         self, number: int, query: TraceQuery, needles: Needles, slack_ms: int
     ) -> Iterable[int]:
         """The traces with a span of this block that could make them a hit."""
-        if needles.texts and number not in self._cache:
-            row = self._db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
-            if row is None or not needles.may_be_in(row[0]):
-                return ()
         start_us = (query.start_ms - slack_ms) * 1000
         end_us = (query.end_ms + slack_ms + 1) * 1000
         return dict.fromkeys(

@@ -7,6 +7,7 @@ from typing import Final
 
 from tracing.pipeline.batch import Batch, BlockIndex, index_of
 from tracing.pipeline.model import V2Span, decode_strict
+from tracing.pipeline.store.words import WordBits
 
 # Small messages are put together up to this size, so that a tracer that sends one span at a time
 # does not make a block of each.
@@ -31,6 +32,7 @@ class _Pending:
     spans: int
     stored_ms: int
     index: BlockIndex
+    words: bytes
 
 
 class BlockWriter:
@@ -59,6 +61,7 @@ class BlockWriter:
         ).fetchone()
         self._next = 1 + connection.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()[0]
         self._pending: list[_Pending] = []
+        self._words = WordBits()
         self._recover()
 
     @property
@@ -101,7 +104,8 @@ class BlockWriter:
 
     def _await_index(self, number: int, stored_ms: int, body: bytes, spans: list[V2Span]) -> None:
         index = index_of(spans, self._keys)
-        self._pending.append(_Pending(number, len(body), len(spans), stored_ms, index))
+        words = self._words.of_block(spans, index.names, index.remotes)
+        self._pending.append(_Pending(number, len(body), len(spans), stored_ms, index, words))
         self.stored += len(spans)
         self.blocks += 1
         self.size_bytes += len(body)
@@ -116,6 +120,10 @@ class BlockWriter:
         try:
             db.executemany(
                 "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(self._facts, pending)
+            )
+            db.executemany(
+                "INSERT INTO block_words VALUES (?, ?)",
+                [(block.number, block.words) for block in pending],
             )
             entries = [(low, block.number) for block in pending for low in block.index.lows]
             entries.sort()
@@ -225,6 +233,7 @@ class BlockWriter:
                 )
                 db.execute("DELETE FROM block WHERE id = ?", (number,))
                 db.execute("DELETE FROM block_facts WHERE id = ?", (number,))
+                db.execute("DELETE FROM block_words WHERE id = ?", (number,))
             self._write_ledger("evicted", self.evicted + spans_gone)
             db.execute("COMMIT")
         except BaseException:

@@ -1,0 +1,120 @@
+"""A real Zipkin server beside ours: the same spans to both, the same answers from both."""
+
+import asyncio
+import json
+import random
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx
+import pytest
+
+from bench.collector import free_port, wait_ready, zipkin_command
+from tests.tracing.pages_data import traffic
+from tests.tracing.test_encode import record
+from tests.vectors.zipkin import running
+from tracing.pipeline.collector import Collector
+from tracing.recorder import Recorder, ZipkinHttpExporter
+
+COMMAND = zipkin_command()
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        COMMAND is None,
+        reason="no Java, or no jar of io.zipkin:zipkin-server:3.6.1:jar:exec in ~/.m2",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = free_port()
+    log = tmp_path_factory.mktemp("zipkin") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*(COMMAND or ()), f"--server.port={port}", f"--armeria.ports[0].port={port}"],
+            env={"QUERY_PORT": str(port), "PATH": "/usr/bin:/bin"},
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            wait_ready(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+async def ours() -> AsyncIterator[Collector]:
+    async with running({}) as started:
+        yield started
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as one:
+        yield one
+
+
+def bag(value: object) -> object:
+    """Lists as multisets at every depth."""
+    if isinstance(value, list):
+        return sorted(json.dumps(bag(item), sort_keys=True) for item in value)
+    return value
+
+
+async def wait_for(holds: Callable[[], Awaitable[bool]], *, seconds: float = 5.0) -> bool:
+    """The real server stores behind its answer."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await holds():  # noqa: ASYNC110 - another process tells nobody
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def test_our_recorder_feeds_a_real_server(zipkin: str, client: httpx.AsyncClient) -> None:
+    recorder = Recorder(ZipkinHttpExporter(zipkin))
+    await recorder.start()
+    trace_id = random.randbytes(16)
+    recorder.record(record(trace_id=trace_id))
+    await recorder.aclose()
+    assert recorder.exported == 1
+
+    async def stored() -> bool:
+        answer = await client.get(f"{zipkin}/api/v2/trace/{trace_id.hex()}")
+        return answer.status_code == 200
+
+    assert await wait_for(stored)
+
+
+async def test_both_answer_the_same_questions_the_same_way(
+    zipkin: str, ours: Collector, client: httpx.AsyncClient
+) -> None:
+    end_us = 1_600_000_000_000_000
+    traces = list(traffic(end_us, 30))
+    for url in (zipkin, ours.url):
+        for trace in traces:
+            answer = await client.post(url + "/api/v2/spans", json=trace)
+            assert answer.status_code == 202
+    window = f"endTs={end_us // 1000}&lookback=3600000"
+    for path in (
+        f"/api/v2/dependencies?{window}",
+        f"/api/v2/traces?{window}&limit=100",
+        f"/api/v2/traces?{window}&limit=7&serviceName=cart",
+        f"/api/v2/traces?{window}&limit=100&annotationQuery=error",
+        f"/api/v2/traces?{window}&limit=100&annotationQuery=http.status_code%3D503+and+cache.miss",
+        f"/api/v2/traces?{window}&limit=100&minDuration=20000&maxDuration=30000",
+        f"/api/v2/traces?{window}&limit=100&serviceName=edge&remoteServiceName=users",
+        f"/api/v2/trace/{traces[4][0]['traceId']}",
+    ):
+
+        async def same(path: str = path) -> bool:
+            theirs, own = [await client.get(url + path) for url in (zipkin, ours.url)]
+            return bag(theirs.json()) == bag(own.json())
+
+        assert await wait_for(same), path
