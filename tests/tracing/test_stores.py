@@ -83,6 +83,15 @@ async def test_a_foreign_file_is_refused_in_one_line(tmp_path: Path) -> None:
         SqliteStore(path)
 
 
+async def test_two_collectors_cannot_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    first = SqliteStore(path)
+    with pytest.raises(StoreError, match="in use by another collector"):
+        SqliteStore(path)
+    await first.aclose()
+    await SqliteStore(path).aclose()
+
+
 async def test_a_store_of_another_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "spans.sqlite3"
     with sqlite3.connect(path) as connection:

@@ -4,6 +4,7 @@ Source: the real server 3.6.1 as observed; vectors in tests/vectors/data/zipkin.
 """
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -96,6 +97,7 @@ def show_ipv6(groups: list[int]) -> str:
     return f"{left}::{right}"
 
 
+@lru_cache(maxsize=4096)
 def address(text: str) -> tuple[str | None, str | None]:
     """(ipv4, ipv6) of a text address; both None where it cannot be read."""
     if ":" in text and "." in text:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import jinja2
 from starlette.requests import Request
@@ -108,6 +108,9 @@ class Pages:
 
     async def _search(self, request: Request) -> Response:
         args = read_args(request.scope["query_string"])
+        if args.get("id"):
+            place = "/traces/" + quote(args["id"].strip(), safe="")
+            return Response(status_code=302, headers={"location": place})
         now_ms = time.time_ns() // 1_000_000
         error = ""
         found: list[view.Hit] = []

@@ -10,8 +10,12 @@ Trace = list[V2Span]
 
 def unique(spans: Iterable[V2Span]) -> Trace:
     """Exactly equal normalised spans once, the first of each, in order."""
+    listed = list(spans)
+    # Nearly always the ids tell already that no two are equal; comparing whole spans costs 1 us.
+    if len({(span.id, span.kind, span.shared) for span in listed}) == len(listed):
+        return listed
     seen: dict[bytes, V2Span] = {}
-    for span in spans:
+    for span in listed:
         seen.setdefault(to_json(span), span)
     return list(seen.values())
 

@@ -5,6 +5,8 @@ good form; the index knows traces, not spans. A row and two indexes for each spa
 than all the rest of the collector.
 """
 
+import fcntl
+import os
 import sqlite3
 from typing import Final
 
@@ -43,6 +45,20 @@ CREATE TABLE IF NOT EXISTS seen (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (entry TEXT PRIMARY KEY, spans INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+def lock(path: str) -> int:
+    """Claim the file for this process; the descriptor of the claim, which ends with the process.
+
+    Two writers would give out the same block numbers. Raises: StoreError.
+    """
+    descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(f"{path} is in use by another collector") from error
+    return descriptor
 
 
 def open_writer(path: str) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -16,7 +17,7 @@ from tracing.pipeline.links import Link
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
 from tracing.pipeline.store.reader import BlockReader
-from tracing.pipeline.store.schema import open_reader, open_writer
+from tracing.pipeline.store.schema import lock, open_reader, open_writer
 from tracing.pipeline.store.writer import BlockWriter
 
 _T = TypeVar("_T")
@@ -64,20 +65,33 @@ class SqliteStore:
         self._keep_bytes = keep_bytes
         self._wake = asyncio.Event()
         self._closed = False
-        connection = open_writer(self._path)
+        # Only the connection that made a memory database sees it, so the writer's thread reads too.
+        self._in_memory = self._path == ":memory:"
+        self._lock = None if self._in_memory else lock(self._path)
+        connection = self._open()
         self._writer_db = connection
         self._writer = BlockWriter(connection, keys)
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        # Only the connection that made a memory database sees it, so the writer's thread reads too.
-        self._in_memory = self._path == ":memory:"
         self._reading = (
             self._writing if self._in_memory else ThreadPoolExecutor(_READERS, "store-reader")
         )
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._write_on(), name="store-writer")
         self._forgetting = loop.create_task(self._forget_on(), name="store-forgetter")
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_writer(self._path)
+        except StoreError:
+            self._unlock()
+            raise
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
@@ -253,6 +267,7 @@ class SqliteStore:
             connection.close()
         await loop.run_in_executor(self._writing, self._close_writer)
         self._writing.shutdown()
+        self._unlock()
 
     def _close_writer(self) -> None:
         self._writer.write_index()
