@@ -133,6 +133,28 @@ async def test_spans_and_names_go_when_they_are_too_old(tmp_path: Path) -> None:
     await store.aclose()
 
 
+async def test_small_blocks_are_put_together_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "spans.sqlite3"
+    store = SqliteStore(path)
+    for number in range(1, 101):
+        tags = {"n": str(number)}
+        await store.append(batch_of([span(number, tags=tags, service=f"s{number % 3}")]))
+        await store.append(batch_of([span(number % 7 + 1, number + 1_000)]))
+    before = sorted(ids(await store.search(around(limit=1_000))))
+    await store.compact()
+    assert store.counts().blocks == 1
+    assert store.counts().stored == 200
+    assert sorted(ids(await store.search(around(limit=1_000)))) == before
+    assert ids(await store.search(around(terms=(("n", "42"),), service="s0"))) == [42]
+    assert len(await store.trace(f"{3:016x}")) == 1 + len([n for n in range(1, 101) if n % 7 == 2])
+    await store.append(batch_of([span(500)]))
+    await store.aclose()
+    store = SqliteStore(path)
+    assert store.counts().stored == 201
+    assert len(await store.search(around(limit=1_000))) == 101
+    await store.aclose()
+
+
 async def test_memory_gives_up_the_trace_with_the_oldest_span() -> None:
     store = MemoryStore(spans_max=3)
     await store.append(batch_of([span(1, at_ms=5_000), span(2, at_ms=1_000, service="old")]))

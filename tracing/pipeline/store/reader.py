@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from tracing.pipeline.links import Link, LinkCounter
@@ -36,6 +37,18 @@ class BlockReader:
     def allow(self, seconds: float) -> None:
         """The next call may take so long; past it a search ends with StoreError."""
         self._deadline_s = time.monotonic() + seconds
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state: no block moves between finding and opening it."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline_s:

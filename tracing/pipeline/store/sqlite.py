@@ -163,6 +163,13 @@ class SqliteStore:
             await asyncio.sleep(_FORGET_EVERY_S)
             with contextlib.suppress(sqlite3.Error):
                 await self.forget(time.time_ns() // 1_000_000)
+                await self.compact()
+
+    async def compact(self) -> None:
+        """Put small blocks together, in small steps as forget does."""
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(self._writing, self._writer.compact_some):
+            pass
 
     async def forget(self, now_ms: int) -> int:
         """Forget what is older or more than should be kept; returns how many spans went.
@@ -198,7 +205,8 @@ class SqliteStore:
             try:
                 reader = self._reader()
                 reader.allow(self._query_s_max)
-                return ask(reader)
+                with reader.snapshot():
+                    return ask(reader)
             except sqlite3.Error as error:
                 raise StoreError(f"{type(error).__name__}: {error}") from error
 

@@ -1,7 +1,7 @@
 """Which words a block may hold: a Bloom filter, so that a search opens few blocks in vain. Pure.
 
-4,096 bits with two for each word: 0.5 % false answers for the 150 different tags of an ordinary
-block of 100 spans, a tenth at 800. A filter is 1 % of its block.
+Up to 4,096 bits with two for each word: 0.5 % false answers for the 150 different tags of an
+ordinary block of 100 spans, a tenth at 800. A filter is 1 % of its block.
 """
 
 import zlib
@@ -12,8 +12,9 @@ from tracing.pipeline.model import V2Span
 
 Word = tuple[str, ...]
 
-_BYTES: Final = 512
-_MASK: Final = _BYTES - 1
+_BYTES_MIN: Final = 64  # sizes are powers of two, so that a mask cuts a checksum to a place
+_BYTES_MAX: Final = 512
+_WORD_BITS: Final = 16  # of the filter for each word, while the largest size allows
 _SECOND: Final = 16  # the second bit comes from the upper half of the checksum
 _KNOWN_MAX: Final = 50_000
 
@@ -67,10 +68,13 @@ class WordBits:
                         words.add(make(service.lower(), name.lower()))
         digests = self._digests(pairs)
         digests += map(_digest, words)
-        bits = bytearray(_BYTES)
+        size = _BYTES_MIN
+        while size < _BYTES_MAX and size * 8 < len(digests) * _WORD_BITS:
+            size *= 2
+        bits, mask = bytearray(size), size - 1
         for digest in digests:
-            bits[digest >> 3 & _MASK] |= 1 << (digest & 7)
-            bits[digest >> 19 & _MASK] |= 1 << (digest >> _SECOND & 7)
+            bits[digest >> 3 & mask] |= 1 << (digest & 7)
+            bits[digest >> 19 & mask] |= 1 << (digest >> _SECOND & 7)
         return bytes(bits)
 
     def _digests(self, pairs: Iterable[tuple[str, str]]) -> list[int]:
@@ -94,7 +98,7 @@ def may_hold(bits: bytes | None, word: Word) -> bool:
     """False when no span of the block is one of this word; without a filter nobody knows."""
     if bits is None:
         return True
-    digest = _digest(word)
-    first = bits[digest >> 3 & _MASK] >> (digest & 7) & 1
+    digest, mask = _digest(word), len(bits) - 1
+    first = bits[digest >> 3 & mask] >> (digest & 7) & 1
     digest >>= _SECOND
-    return bool(first and bits[digest >> 3 & _MASK] >> (digest & 7) & 1)
+    return bool(first and bits[digest >> 3 & mask] >> (digest & 7) & 1)

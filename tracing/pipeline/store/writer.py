@@ -7,6 +7,7 @@ from typing import Final
 
 from tracing.pipeline.batch import Batch, BlockIndex, index_of
 from tracing.pipeline.model import V2Span, decode_strict
+from tracing.pipeline.store.compact import compact_some
 from tracing.pipeline.store.words import WordBits
 
 # Small messages are put together up to this size, so that a tracer that sends one span at a time
@@ -196,6 +197,22 @@ class BlockWriter:
             " ON CONFLICT (kind, owner, value) DO UPDATE SET day = ?4",
             (kind, owner, value, day),
         )
+
+    def compact_some(self) -> int:
+        """Put some small blocks together; returns how many blocks fewer there are."""
+        self.write_index()
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            fewer, bytes_gained = compact_some(db, self._words, self._next)
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        self._next += 1
+        self.blocks -= fewer
+        self.size_bytes += bytes_gained
+        return fewer
 
     def forget_some(self, before_ms: int | None, bytes_max: int | None) -> int:
         """Forget some of the oldest blocks that should not be kept; returns how many spans went.
