@@ -98,7 +98,7 @@ class RoutedCall:
         branch = self._branch
         if branch is None:
             route = self._route
-            branch = route.branch(deps.dice)
+            branch = route.only or route.branch(deps.dice)
             if branch is None:
                 route.look_again()
                 branch = route.branch(deps.dice)
@@ -107,7 +107,8 @@ class RoutedCall:
                 return self._nobody_there(self._route.failure)
         # The first attempt begins with the request; the clock is asked for the others.
         now = deps.monotonic_s() if self._attempts else self._started_at
-        replica = branch.client.pick(now, self._avoid)
+        client = branch.client
+        replica = client.only or client.pick(now, self._avoid)
         if replica is None:
             return self._nobody_there(branch.client.trouble)
         self._attempts += 1

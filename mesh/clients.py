@@ -70,6 +70,7 @@ class Client:
         self.stats = ClientScope()
         self.requeue_budget = RetryBudget()
         self.replicas: list[Replica] = []
+        self.only: Replica | None = None  # where there is but one, nothing is to be picked
         self.span_local = SpanEndpoint(self.name.removeprefix("/"))
         self._settings = settings
         self._deps = deps
@@ -110,6 +111,7 @@ class Client:
         for gone in known.values():
             gone.pool.close()
         self.replicas = replicas
+        self.only = replicas[0] if len(replicas) == 1 else None
         classes = weighted_classes(replicas)
         self._shares = [share for share, _ in classes]
         self._classes = [members for _, members in classes]
@@ -131,9 +133,6 @@ class Client:
             return None
         dice = self._deps.dice
         if len(classes) == 1:
-            members = classes[0]
-            if len(members) == 1:
-                return members[0]
             return pick(classes[0], now, dice, avoid)
         members = classes[draw(self._shares, dice)]
         if avoid and all(one in avoid for one in members):

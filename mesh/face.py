@@ -91,7 +91,7 @@ class LinkerdFace:
         """Via and l5d-success-class are ours; everything else passes."""
         del context
         block = response.end_to_end()
-        if b"ia:" in block or b"IA:" in block or b"l5d-" in block:
+        if not response.plain:
             block = self._drop_answer.sub(b"", block)
         return block + self._answer_via + (_SUCCEEDED if success else _FAILED)
 

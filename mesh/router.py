@@ -20,7 +20,7 @@ from mesh.plan import Plan
 from mesh.routes import Route, RouteTable
 from mesh.service import ServiceSettings
 from mesh.stats import Scope, ServiceScope
-from proxy.call import Call, Peer, Reply
+from proxy.call import Call, Later, Peer, Reply
 from tracing.context import TraceContext, new_root
 from tracing.sampler import decide
 from tracing.span import Endpoint as SpanEndpoint
@@ -28,7 +28,7 @@ from tracing.span import SpanRecord
 from wire.limits import MESH_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
@@ -89,9 +89,7 @@ class Router:
 
     # ---- the engine's questions
 
-    def on_request(
-        self, request: RequestHead, peer: Peer
-    ) -> Call | Reply | Awaitable[Call | Reply]:
+    def on_request(self, request: RequestHead, peer: Peer) -> Call | Reply | Later:
         """Route one request."""
         read = self.face.read(request, peer)
         if isinstance(read, Reply):
@@ -119,7 +117,7 @@ class Router:
 
     # ---- the slow path
 
-    def _on_new_route(self, arrival: Arrival, key: bytes) -> Call | Reply | Awaitable[Call | Reply]:
+    def _on_new_route(self, arrival: Arrival, key: bytes) -> Call | Reply | Later:
         route_key = (key, arrival.context.local)
         route = self.routes.get(route_key)
         if route is None:
@@ -132,7 +130,7 @@ class Router:
         return (
             RoutedCall(self, route, *arrival)
             if route.look()
-            else self._when_settled(arrival, route)
+            else Later(self._when_settled(arrival, route))
         )
 
     async def _when_settled(self, arrival: Arrival, route: Route) -> Call | Reply:

@@ -94,6 +94,7 @@ class Route:
         self._watch = watch = bind()
         self._clients = clients
         self._branches: list[Branch | None] = []
+        self.only: Branch | None = None  # the way of every request, where there is but one
         self._shares: list[float] = []
         self._changed = asyncio.Event()
         self.ready = False  # a request can be sent, or refused, at once
@@ -116,6 +117,7 @@ class Route:
             self.failure = str(state.error)
         self.settle_counts()
         self._branches = [branch for _, branch in branches]
+        self.only = self._branches[0] if len(branches) == 1 else None
         self._shares = [share for share, _ in branches]
         self._changed.set()
 
@@ -157,11 +159,7 @@ class Route:
     def branch(self, dice: Callable[[], float]) -> Branch | None:
         """The way for the next request; None when there is nobody there."""
         branches = self._branches
-        if len(branches) == 1:
-            return branches[0]
-        if not branches:
-            return None
-        return branches[draw(self._shares, dice)]
+        return branches[draw(self._shares, dice)] if branches else None
 
     def waiting_for_addresses(self) -> bool:
         """Whether a client of this route does not know its addresses yet."""

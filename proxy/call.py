@@ -9,14 +9,16 @@ file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from wire.response import reason_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from proxy.errors import UpstreamError
     from proxy.pool import Pool
+    from proxy.tls import TlsSession
     from wire.errors import BadRequest
     from wire.limits import Limits
     from wire.request import RequestHead
@@ -24,10 +26,15 @@ if TYPE_CHECKING:
 
 
 class Peer(NamedTuple):
-    """The address at the other end of a connection."""
+    """Who is at the other end of a connection.
+
+    Shape: the address that a trusted balancer names, else the connection's own; `tls` is None on a
+    plain connection.
+    """
 
     ip: str
     port: int
+    tls: TlsSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,13 @@ class Again:
     delay_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The route is not known yet; it is awaited while the client's bytes wait."""
+
+    decided: Awaitable[Call | Reply]
+
+
 class Call(Protocol):
     """One request on its way, from the routing side.
 
@@ -107,18 +121,8 @@ class Way(Protocol):
 
     limits: Limits
 
-    def on_request(
-        self, request: RequestHead, peer: Peer
-    ) -> Call | Reply | Awaitable[Call | Reply]:
-        """Route one request; an awaitable when the route is not known yet."""
+    def on_request(self, request: RequestHead, peer: Peer) -> Call | Reply | Later:
+        """Route one request."""
 
     def refuse(self, error: BadRequest, peer: Peer) -> Reply:
         """The answer to bytes that are no request we accept; the connection ends with it."""
-
-
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-
-
-def reason_phrase(status: int) -> bytes:
-    """The status's standard phrase."""
-    return _REASONS.get(status, b"")

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from proxy.call import Peer, Reply
+from proxy.call import Later, Peer, Reply
 from proxy.exchange import Exchange
+from proxy.tls import TlsSession
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
 from wire.head import HEAD_END
 from wire.request import RequestHead, bad_request_line, read_request_head
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from proxy.call import Call
     from proxy.listener import Listener
 
@@ -57,10 +59,10 @@ class Downstream(asyncio.Protocol):
         "requests",
     )
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, peer: Peer | None = None) -> None:
         self.listener = listener
         self.loop = listener.loop
-        self.peer = Peer("", 0)
+        self.peer = peer or Peer("", 0)
         self.exchange: Exchange | None = None
         self.deadline = 0.0  # the loop's clock; 0: none
         self.complete = False
@@ -83,8 +85,11 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = tcp = cast("asyncio.Transport", transport)  # TCP gives a full transport
         tcp.set_write_buffer_limits(high=65_536)
-        address = transport.get_extra_info("peername") or ("", 0)
-        self.peer = Peer(address[0], address[1])
+        ip, port, _ = self.peer
+        if not ip:  # nobody has named the client before us
+            ip, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+        ssl_object = transport.get_extra_info("ssl_object")
+        self.peer = Peer(ip, port, None if ssl_object is None else TlsSession(ssl_object))
         if not self.listener.admit(self):
             tcp.abort()
             return
@@ -105,8 +110,8 @@ class Downstream(asyncio.Protocol):
 
         A whole request is still answered, if that does not take long; half a one never.
         """
-        if self._body_open() or (self.idle and not self._buffer):
-            return False
+        if self._body_open() or (self.idle and not self._buffer) or self.peer.tls is not None:
+            return False  # TLS as the loop speaks it has no half-closed state
         self._eof = True
         self.deadline = self.loop.time() + self.listener.settings.half_closed_timeout_s
         return True
@@ -115,7 +120,7 @@ class Downstream(asyncio.Protocol):
         if self._closing:
             self._on_lingering(len(data))
             return
-        if self._body_open():
+        if self._left or self._chunks is not None:
             try:
                 data = self._on_body_bytes(data)
             except BadRequest as error:
@@ -124,7 +129,10 @@ class Downstream(asyncio.Protocol):
             if not data:
                 return
         self._buffer = self._buffer + data if self._buffer else data
-        self._pump()
+        if self.exchange is None and self._route_task is None:
+            self._pump()
+        else:
+            self._update_reading()
 
     def pause_writing(self) -> None:
         self.deadline = self.loop.time() + self.listener.settings.send_timeout_s
@@ -162,7 +170,8 @@ class Downstream(asyncio.Protocol):
     def on_exchange_end(self, *, keep_alive: bool) -> None:
         """The answer is written. Without keep_alive the connection ends once it is sent."""
         self.exchange = None
-        self.resume_body()
+        if self._body_held:
+            self.resume_body()
         if not keep_alive or self._transport is None or (self._eof and not self._buffer):
             self.close_after_answer()
             return
@@ -226,37 +235,41 @@ class Downstream(asyncio.Protocol):
         return self._left > 0 or self._chunks is not None
 
     def _pump(self) -> None:
-        """Take requests from the buffer until one is under way or the bytes run out.
-
-        Never calls itself.
-        """
+        """Take requests from the buffer until one is under way or the bytes run out."""
         if self._pumping:
-            return
+            return  # an answer was given within a call from the loop below
         self._pumping = True
         try:
-            while self._buffer and self.idle and not self._body_open() and not self._closing:
-                if not self._on_head_bytes():
+            while self._on_head_bytes():
+                if (
+                    not self._buffer
+                    or self.exchange is not None
+                    or self._route_task is not None
+                    or self._body_open()
+                    or self._closing
+                ):
                     break
         except BadRequest as error:
             self._refuse(error)
         finally:
             self._pumping = False
-        self._update_reading()
+        if self._buffer or self._reading_paused:
+            self._update_reading()
 
     def _on_head_bytes(self) -> bool:
         """Start the request whose head is complete in the buffer; False when it is not yet."""
         data = self._buffer
         limits = self.listener.way.limits
-        end = data.find(HEAD_END)
-        if end < 0 or end + 4 > limits.head_bytes_max:
-            self._check_partial_head(data if end < 0 else data[:end])
-            self.deadline = (
-                self.deadline or self.loop.time() + self.listener.settings.head_timeout_s
-            )
+        end = data.find(HEAD_END) + 4
+        if end < 4 or end > limits.head_bytes_max:  # noqa: PLR2004 - find's -1, and 4
+            self._check_partial_head(data if end < 4 else data[: end - 4])  # noqa: PLR2004
+            if not self.deadline:
+                self.deadline = self.loop.time() + self.listener.settings.head_timeout_s
             return False
-        end += 4
-        head = data[:end]
-        self._buffer = data[end:]
+        if end == len(data):
+            head, self._buffer = data, b""
+        else:
+            head, self._buffer = data[:end], data[end:]
         self.complete = False
         upgrade = False
         try:
@@ -267,9 +280,23 @@ class Downstream(asyncio.Protocol):
         except httptools.HttpParserError as error:
             raise _why(head, error) from None
         request = read_request_head(head, limits)
-        if request.has_body == self.complete or (upgrade and request.has_body):
+        has_body = request.chunked or bool(request.content_length)
+        if has_body == self.complete or (upgrade and has_body):
             raise BadRequest("the end of the request is ambiguous")
-        self._start(request)
+        if has_body:
+            self._begin_body(request)
+        else:
+            self.deadline = self._end_of_patience() if self._eof else 0.0
+        self.requests += 1
+        decided = self.listener.way.on_request(request, self.peer)
+        if isinstance(decided, Reply):
+            self._answer(request, decided)
+        elif isinstance(decided, Later):
+            self.hold_body()
+            route = self._route(request, decided.decided)
+            self._route_task = self.listener.tasks.start(route, "route")
+        else:
+            self._exchange(request, decided)
         return True
 
     def _check_partial_head(self, data: bytes) -> None:
@@ -283,23 +310,12 @@ class Downstream(asyncio.Protocol):
         if len(data) + 4 > limits.head_bytes_max:
             raise BadRequest("the request head is too large", 431)
 
-    def _start(self, request: RequestHead) -> None:
-        self.requests += 1
-        self.deadline = self._end_of_patience()
+    def _begin_body(self, request: RequestHead) -> None:
         if request.chunked:
             self._chunks = ChunkedReader(self.listener.way.limits)
-        elif request.content_length:
-            self._left = request.content_length
-        if request.has_body:
-            self.deadline = self.loop.time() + self.listener.settings.body_timeout_s
-        decided = self.listener.way.on_request(request, self.peer)
-        if isinstance(decided, Reply):
-            self._answer(request, decided)
-        elif isinstance(decided, Awaitable):
-            self.hold_body()
-            self._route_task = self.listener.tasks.start(self._route(request, decided), "route")
         else:
-            self._exchange(request, decided)
+            self._left = request.content_length or 0
+        self.deadline = self.loop.time() + self.listener.settings.body_timeout_s
 
     async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:
         try:
@@ -323,7 +339,7 @@ class Downstream(asyncio.Protocol):
         if request.expects_continue:
             self.write(_CONTINUE)
         exchange.start()
-        if self._body_open() and self._buffer and self.exchange is exchange:
+        if self._buffer and self._body_open() and self.exchange is exchange:
             data, self._buffer = self._buffer, b""
             self._buffer = self._on_body_bytes(data)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from proxy.call import Again, Reply, reason_phrase
+from proxy.call import Again, Reply
 from proxy.errors import AnswerTimeout, UpstreamClosed, UpstreamError
 from wire.head import drop_pattern
 
@@ -48,50 +48,39 @@ FORBIDDEN_TRAILERS: Final = drop_pattern(
 
 
 class Exchange:
-    """Moves one request up and one answer down."""
+    """Moves one request up and one answer down.
 
-    __slots__ = (
-        "_again",
-        "_body",
-        "_body_bytes",
-        "_chunked_down",
-        "_close_down",
-        "_down",
-        "_out",
-        "_pool",
-        "_replayable",
-        "_request_bytes",
-        "_response_bytes",
-        "_reused",
-        "_status",
-        "_timer",
-        "_up",
-        "call",
-        "cancelled",
-        "request",
-        "request_done",
-    )
+
+    No slots, but defaults in the class: most exchanges never change them, and what is not set costs
+    nothing.
+    """
+
+    cancelled = False
+    _up: Upstream | None = None
+    _pool: Pool | None = None
+    _body: list[bytes] | tuple[()] = ()  # framed pieces: to send first, and to send again
+    _body_bytes = 0
+    _status = 0
+    _request_bytes = 0
+    _response_bytes = 0
+    _reused = False
+    _chunked_down = False
+    _close_down = False
+    _timer: asyncio.TimerHandle | None = None
+    _again: asyncio.TimerHandle | None = None
 
     def __init__(self, down: Downstream, request: RequestHead, call: Call) -> None:
         self._down = down
         self.request = request
         self.call = call
-        self.cancelled = False
-        self.request_done = not request.has_body
-        self._up: Upstream | None = None
-        self._pool: Pool | None = None
-        self._body: list[bytes] = []  # framed pieces: to send first, and to send again
-        self._body_bytes = 0
-        self._replayable = not request.chunked and (request.content_length or 0) <= REPLAY_BYTES_MAX
+        self.request_done = not (request.chunked or request.content_length)
         self._out: list[bytes] = []
-        self._status = 0
-        self._request_bytes = 0
-        self._response_bytes = 0
-        self._reused = False
-        self._chunked_down = False
-        self._close_down = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._again: asyncio.TimerHandle | None = None
+
+    @property
+    def _replayable(self) -> bool:
+        """Whether the request could be sent again: no body, or one that we keep."""
+        request = self.request
+        return not request.chunked and (request.content_length or 0) <= REPLAY_BYTES_MAX
 
     @property
     def answered(self) -> bool:
@@ -125,12 +114,15 @@ class Exchange:
         self._up = upstream
         self._reused = reused
         request = self.request
+        if self.request_done and not self._body:
+            upstream.begin(self, self.call.head() + b"\r\n\r\n")
+            return
         framing = b"\r\n\r\n"
         if request.chunked:
             framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
         upstream.begin(self, b"".join((self.call.head(), framing, *self._body)))
         if not self._replayable:
-            self._body.clear()
+            self._body = ()
             self._down.resume_body()
 
     def on_request_body(self, piece: bytes) -> None:
@@ -151,6 +143,8 @@ class Exchange:
             self._up.write(piece)
             if not self._replayable:
                 return
+        if not self._body:
+            self._body = []
         self._body.append(piece)
         self._body_bytes += len(piece)
         if self._up is None and self._body_bytes > HELD_BYTES_MAX:
@@ -169,10 +163,34 @@ class Exchange:
     def on_interim(self, response: ResponseHead) -> None:
         """A 1xx head. 100 ends here, for we answered Expect ourselves."""
         if response.status != 100 and self.request.minor == 1:  # noqa: PLR2004
-            self._out.append(
-                b"HTTP/1.1 %d %b%b\r\n\r\n"
-                % (response.status, response.reason, response.end_to_end())
-            )
+            self._out.append(b"%b%b\r\n\r\n" % (response.line, response.end_to_end()))
+
+    def on_whole_response(self, response: ResponseHead, body: bytes) -> None:
+        """The answer came in one piece, and its connection is back in the pool: the usual case."""
+        self._up = None
+        verdict = self.call.on_response(response, replayable=self._may_replay())
+        if isinstance(verdict, Again):
+            self._retry(verdict)
+            return
+        down, request = self._down, self.request
+        framing = b"\r\n\r\n"
+        keep_alive = request.keep_alive and not down.listener.draining
+        if not keep_alive:
+            framing = b"\r\nConnection: close\r\n\r\n"
+        elif request.minor == 0:
+            framing = b"\r\nConnection: keep-alive\r\n\r\n"
+        self._status = response.status
+        self.cancelled = True
+        out = self._out
+        if out:  # interim heads
+            out.append(b"%b%b%b%b" % (response.line, verdict, framing, body))
+            self.flush()
+        else:
+            down.write(b"%b%b%b%b" % (response.line, verdict, framing, body))
+        if self._timer is not None:
+            self._timer.cancel()
+        self.call.on_end(response.status, self._request_bytes, len(body), None)
+        down.on_exchange_end(keep_alive=keep_alive)
 
     def on_response_head(self, response: ResponseHead) -> bool:
         """The answer begins. False: the call tries again, and the connection is closed.
@@ -200,10 +218,7 @@ class Exchange:
             framing += b"\r\nConnection: close"
         elif self.request.minor == 0:
             framing += b"\r\nConnection: keep-alive"
-        self._out.append(
-            b"HTTP/1.1 %d %b%b%b\r\n\r\n"
-            % (response.status, response.reason or reason_phrase(response.status), verdict, framing)
-        )
+        self._out.append(b"%b%b%b\r\n\r\n" % (response.line, verdict, framing))
         return True
 
     def on_response_body(self, piece: bytes) -> None:
@@ -244,7 +259,7 @@ class Exchange:
     # ---- failures
 
     def _may_replay(self) -> bool:
-        return self._replayable and self.request_done and not self._status
+        return self.request_done and not self._status and self._replayable
 
     def on_connect_failed(self, error: UpstreamError) -> None:
         """There is no connection.

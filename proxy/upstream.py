@@ -159,6 +159,9 @@ class Upstream(asyncio.Protocol):
         if end > self._pool.limits.head_bytes_max:
             raise BadResponse("the response head is too large")
         head = read_response_head(data[:end], exchange.request.method)
+        if head.content_length == len(data) - end and not head.bodyless and exchange.request_done:
+            self._on_whole(exchange, head, data, end)
+            return
         self._parse(data[:end])
         rest = data[end:]
         if head.interim:
@@ -173,6 +176,19 @@ class Upstream(asyncio.Protocol):
         if not exchange.on_response_head(head):
             return  # the exchange tries again elsewhere and has closed us
         self._on_body_bytes(exchange, rest)
+
+    def _on_whole(self, exchange: Exchange, head: ResponseHead, data: bytes, end: int) -> None:
+        """The answer is all here: no state to keep, and the connection goes back first."""
+        self._parse(data)
+        if not self.complete:
+            raise BadResponse("the end of the answer is ambiguous")
+        self.exchange = None
+        self._interim = 0
+        if head.keep_alive and not self._pool.closed:
+            self._pool.give_back(self)
+        else:
+            self.close()
+        exchange.on_whole_response(head, data[end:])
 
     def _on_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         self._interim += 1

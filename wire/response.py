@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Final
 
 from wire.errors import BadRequest, BadResponse
 from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?(?=\r\n)")
-_FRAMING: Final = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|upgrade)[ \t]*:[ \t]*([^\r\n]*)",
-    re.IGNORECASE,
+# Lines that framing or a hop looks at, in a block of small letters: for these, values too mean the
+# same in small letters, so one pass over the lowered block reads them all.
+_MARKS: Final = re.compile(
+    rb"\r\n(content-length|transfer-encoding|connection|upgrade|te|trailer|keep-alive"
+    rb"|proxy-[a-z-]*|via|l5d[-_.][^:]*)[ \t]*:[ \t]*([^\r\n]*)"
 )
+# What servers of HTTP/1.1 say that need not: taken out without a pattern.
+_KEEP_ALIVE_LINE: Final = b"\r\nConnection: keep-alive"
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _HOP_BY_HOP_LINES: Final = drop_pattern(*HOP_BY_HOP)
 _LENGTH_LINE: Final = drop_pattern(b"content-length")
+
+_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 _SWITCHING = 101
 _NO_CONTENT = 204
@@ -26,9 +33,9 @@ _FIRST_FINAL = 200
 class ResponseHead:
     """One response's head, read once.
 
-    Shape: `status`, `reason` as sent, `block` the header lines (each led by CRLF); exactly one of
-    `content_length`, `chunked`, `bodyless`, or none of them: then the body ends where the
-    connection ends.
+    Shape: `status`, `line` the status line to send on, `block` the header lines (each led by
+    CRLF); exactly one of `content_length`, `chunked`, `bodyless`, or none of them: then the body
+    ends where the connection ends.
     """
 
     __slots__ = (
@@ -36,16 +43,19 @@ class ResponseHead:
         "bodyless",
         "chunked",
         "content_length",
+        "hops",
         "keep_alive",
+        "line",
         "nominated",
+        "plain",
         "reason",
         "status",
         "upgrade",
     )
 
-    def __init__(self, status: int, reason: bytes, block: bytes, *, keep_alive: bool) -> None:
+    def __init__(self, status: int, line: bytes, block: bytes, *, keep_alive: bool) -> None:
         self.status = status
-        self.reason = reason
+        self.line = line
         self.block = block
         self.content_length: int | None = None
         self.chunked = False
@@ -53,6 +63,8 @@ class ResponseHead:
         self.keep_alive = keep_alive
         self.upgrade: bytes | None = None
         self.nominated: list[bytes] = []
+        self.hops = False  # whether a line must not go further
+        self.plain = True  # whether no line is one that routers add
 
     @property
     def interim(self) -> bool:
@@ -61,8 +73,12 @@ class ResponseHead:
 
     def end_to_end(self) -> bytes:
         """The block without hop-by-hop and nominated lines."""
-        block = _HOP_BY_HOP_LINES.sub(b"", self.block)
-        return without_nominated(block, self.nominated) if self.nominated else block
+        block = self.block
+        if self.hops:
+            block = _HOP_BY_HOP_LINES.sub(b"", block)
+            if self.nominated:
+                block = without_nominated(block, self.nominated)
+        return block
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status}>"
@@ -77,9 +93,12 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
     if line is None:
         raise BadResponse("the status line is malformed")
     minor, status, reason = line.groups()
-    response = ResponseHead(
-        int(status), reason or b"", head[line.end() : -4], keep_alive=minor == b"1"
-    )
+    at = line.end()
+    if minor == b"1" and reason:
+        first = head[:at]
+    else:
+        first = b"HTTP/1.1 %b %b" % (status, reason or reason_phrase(int(status)))
+    response = ResponseHead(int(status), first, head[at:-4], keep_alive=minor == b"1")
     _read_framing(response, http_1_0=minor == b"0")
     code = response.status
     # RFC 9112, 6.3: these have no body, whatever their headers say.
@@ -90,27 +109,22 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
 
 def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
     connection: list[bytes] = []
-    for name, value in _FRAMING.findall(response.block):
-        key = name.lower()
-        value = value.rstrip(b" \t")
-        if key == b"content-length":
+    for name, value in _MARKS.findall(response.block.lower()):
+        value = value.rstrip(b" \t")  # the pattern is faster greedy, so the blank is cut here
+        if name == b"content-length":
             _read_content_length(response, value)
-        elif key == b"transfer-encoding":
-            if http_1_0 or response.chunked or value.lower() != b"chunked":
+        elif name == b"connection":
+            _read_connection(response, value, connection)
+        elif name == b"transfer-encoding":
+            if http_1_0 or response.chunked or value != b"chunked":
                 raise BadResponse("Transfer-Encoding is not exactly chunked")
-            response.chunked = True
-        elif key == b"connection":
-            lowered = value.lower()
-            if lowered == b"close":
-                response.keep_alive = False
-            elif lowered == b"keep-alive":
-                response.keep_alive = True
-            else:
-                connection.append(value)
-                tokens = [token.strip(b" \t") for token in lowered.split(b",")]
-                response.keep_alive = b"close" not in tokens and response.keep_alive
+            response.chunked = response.hops = True
+        elif name == b"via" or name.startswith(b"l5d"):
+            response.plain = False
         else:
-            response.upgrade = value
+            response.hops = True
+            if name == b"upgrade":
+                response.upgrade = value
     if connection:
         try:
             response.nominated = connection_tokens(connection)
@@ -118,6 +132,22 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
             raise BadResponse(error.reason) from None
     if response.chunked and response.content_length is not None:
         raise BadResponse("Content-Length and Transfer-Encoding exclude each other")
+
+
+def _read_connection(response: ResponseHead, value: bytes, more: list[bytes]) -> None:
+    if value == b"keep-alive":
+        response.keep_alive = True
+        block = response.block.replace(_KEEP_ALIVE_LINE, b"", 1)
+        response.hops = response.hops or len(block) == len(response.block)
+        response.block = block
+        return
+    response.hops = True
+    if value == b"close":
+        response.keep_alive = False
+        return
+    more.append(value)
+    tokens = [token.strip(b" \t") for token in value.split(b",")]
+    response.keep_alive = b"close" not in tokens and response.keep_alive
 
 
 def _read_content_length(response: ResponseHead, value: bytes) -> None:
@@ -133,3 +163,8 @@ def _read_content_length(response: ResponseHead, value: bytes) -> None:
         response.block = _LENGTH_LINE.sub(
             b"\r\nContent-Length: %d" % response.content_length, response.block
         )
+
+
+def reason_phrase(status: int) -> bytes:
+    """The status's standard phrase."""
+    return _REASONS.get(status, b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from proxy.call import Again, Call, Peer, Reply
+from proxy.call import Again, Call, Later, Peer, Reply
 from proxy.listener import Listener, ListenerSettings
 from proxy.pool import Pool, PoolSettings
 from wire.head import drop_pattern
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator
 
+    from proxy.acceptor import Prelude
     from proxy.errors import UpstreamError
+    from proxy.tls import Dialing
     from wire.errors import BadRequest
     from wire.response import ResponseHead
 
@@ -62,14 +64,15 @@ class OneWay:
         self.limits = limits
         self.pool: Pool
         self.ends: list[tuple[int, int, int, type]] = []
+        self.peers: list[Peer] = []
         self.retries = 0
         self.timeout_s: float | None = None
         self.slow: asyncio.Event | None = None
 
     def on_request(self, request: RequestHead, peer: Peer) -> object:
-        del peer
+        self.peers.append(peer)
         if self.slow is not None:
-            return self.later(request)
+            return Later(self.later(request))
         return OneCall(self, request)
 
     async def later(self, request: RequestHead) -> Call:
@@ -89,11 +92,18 @@ async def engine(
     limits: Limits = EDGE_LIMITS,
     settings: ListenerSettings | None = None,
     pool: PoolSettings | None = None,
+    prelude: Prelude | None = None,
+    dialing: Dialing | None = None,
 ) -> AsyncIterator[tuple[OneWay, int, Listener]]:
     way = OneWay(limits)
-    listener = Listener(way, settings)  # type: ignore[arg-type]
+    listener = Listener(way, settings, prelude)  # type: ignore[arg-type]
     way.pool = Pool(
-        "127.0.0.1", port, tasks=listener.tasks, limits=limits, settings=pool or PoolSettings()
+        "127.0.0.1",
+        port,
+        tasks=listener.tasks,
+        limits=limits,
+        settings=pool or PoolSettings(),
+        tls=dialing,
     )
     bound = await listener.start("127.0.0.1", 0)
     try:
