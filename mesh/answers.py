@@ -9,17 +9,19 @@ from dtab import Dtab, Path, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracing.context import TraceContext
+
 
 def unable_to_route(service: Path, base: Dtab, local: Dtab) -> str:
     """No binding, or nobody there. The first `dtab:` section is empty in Linkerd, always."""
     return (
         f"Unable to route request!\n\nservice name: {service}\ndtab:\n\n"
-        f"base dtab:\n{_entries(base)}override dtab:\n{_entries(local)}\n"
+        f"base dtab:\n{_entries(base)}\noverride dtab:\n{_entries(local)}\n"
     )
 
 
 def _entries(table: Dtab) -> str:
-    return "".join(f"  {entry.prefix} => {show(entry.dst)}\n" for entry in table)
+    return "\n".join(f"  {entry.prefix} => {show(entry.dst)}" for entry in table)
 
 
 def unable_to_connect(service: Path, client: Path, addresses: Sequence[str], selected: str) -> str:
@@ -28,6 +30,19 @@ def unable_to_connect(service: Path, client: Path, addresses: Sequence[str], sel
         f"Unable to establish connection to {selected}.\n\n"
         f"service name: {service}\nclient name: {client}\n"
         f"addresses: [{', '.join(addresses)}]\nselected address: {selected}\n"
+    )
+
+
+def remote_failure(cause: str, address: str, client: Path, trace: TraceContext) -> str:
+    """The endpoint's connection failed under a request, with what Finagle calls remote info."""
+    label = str(client).removeprefix("/")
+    ip = address.rpartition(":")[0]
+    parent = f"<:{trace.parent_id.hex()}" if trace.parent_id else ""
+    return (
+        f"{cause} at remote address: {ip}/{address} from service: {label}. "
+        "Remote Info: Upstream Address: Not Available, Upstream id: Not Available, "
+        f"Downstream Address: /{address}, Downstream label: {label}, "
+        f"Trace Id: {trace.trace_id[-8:].hex()}.{trace.span_id.hex()}{parent}"
     )
 
 

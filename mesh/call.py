@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mesh.accrual import Standing
-from mesh.answers import total_timeout, unable_to_connect
+from mesh.answers import remote_failure, total_timeout, unable_to_connect
 from mesh.face import BAD_GATEWAY
 from proxy.call import Again, Peer, Reply
 from proxy.errors import AnswerTimeout, UpstreamError
@@ -174,7 +174,9 @@ class RoutedCall:
         if retryable and replayable and self._spend_retry(now):
             self._avoid = (*self._avoid, replica)
             return Again(self._route.settings.retry_backoff_s)
-        return self._fail(BAD_GATEWAY, str(error), "Service")
+        client = self._trace.child(self._child_id)
+        message = remote_failure(str(error), replica.text, branch.client.id, client)
+        return self._fail(BAD_GATEWAY, message, "Service")
 
     def on_end(
         self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None

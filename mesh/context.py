@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from tracing.context import TraceContext
 
 _OURS: Final = re.compile(
-    rb"\r\n(l5d-ctx-trace|l5d-ctx-dtab|l5d-dtab|l5d-sample|via)[ \t]*:[ \t]*([^\r\n]*)",
+    rb"\r\n(l5d-ctx-trace|l5d-ctx-dtab|l5d-ctx-deadline|l5d-dtab|l5d-sample|via)"
+    rb"[ \t]*:[ \t]*([^\r\n]*)",
     re.IGNORECASE,
 )
 
@@ -30,6 +31,7 @@ class RequestContext(msgspec.Struct, gc=False):
     sample: float | None = None
     local: bytes = b""
     via: bytes = b""
+    deadlines: tuple[bytes, ...] = ()  # l5d-ctx-deadline, as sent
     trusted: bool = True
     rule: str = ""  # the rule that decided what was believed, for the span
     tags: dict[str, str] | None = None  # of this request's spans, where a face has something to say
@@ -59,6 +61,8 @@ def read_linkerd_context(block: bytes) -> RequestContext:
                 context.sample = read_sample(value)
         elif key == b"l5d-ctx-dtab":
             dtabs.append(value)
+        elif key == b"l5d-ctx-deadline":
+            context.deadlines = (*context.deadlines, value)
         else:
             overrides.append(value)
     if dtabs or overrides:
@@ -69,3 +73,23 @@ def read_linkerd_context(block: bytes) -> RequestContext:
 # Each value must be a whole dtab of its own, so they are kept apart by a byte that no header can
 # hold.
 SEPARATOR: Final = b"\n"
+
+
+def merged_deadlines(values: tuple[bytes, ...]) -> bytes:
+    """The `l5d-ctx-deadline` line to pass on: the latest time stamp, the earliest deadline.
+
+    Linkerd neither enforces nor shortens it. What cannot be read is left as it is when nothing can.
+    """
+    read = []
+    for value in values:
+        numbers = value.split(b" ")[:2]
+        if len(numbers) == _DEADLINE_PARTS and all(_NUMBER.fullmatch(one) for one in numbers):
+            read.append((int(numbers[0]), int(numbers[1])))
+    if not read:
+        return b"".join(b"\r\nl5d-ctx-deadline: " + value for value in values)
+    stamp = max(one for one, _ in read)
+    return b"\r\nl5d-ctx-deadline: %d %d" % (stamp, min(deadline for _, deadline in read))
+
+
+_DEADLINE_PARTS: Final = 2  # nanoseconds since 1970: when it was set, and when it is over
+_NUMBER: Final = re.compile(rb"-?[0-9]{1,19}")

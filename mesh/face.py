@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh.answers import unknown_destination
-from mesh.context import RequestContext, read_linkerd_context
+from mesh.context import RequestContext, merged_deadlines, read_linkerd_context
 from proxy.call import Peer, Reply
 from wire.err_header import encode_err
-from wire.head import drop_pattern
+from wire.head import drop_pattern, first_value
 from wire.request import NOT_FOR_UPSTREAM
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROUTER_NAMES: Final = (
     b"via",
     b"x-forwarded-client-cert",
-    rb"l5d-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-service|dst-client|dst-residual)",
+    rb"l5d-(?:ctx-trace|ctx-dtab|ctx-deadline|dtab|sample|reqid|dst-service|dst-client|dst-residual)",
 )
 _FAILED: Final = b"\r\nl5d-success-class: 0.0"
 _SUCCEEDED: Final = b"\r\nl5d-success-class: 1.0"
@@ -80,9 +80,13 @@ class LinkerdFace:
         """Hop-by-hop lines and the router's own are gone; Via is the first value and ours."""
         del peer
         block = request.block if request.plain else request.end_to_end(self._drop)
+        if request.content_length is None and not request.chunked:
+            block += b"\r\ncontent-length: 0"  # on every request without a body, as Finagle does
         via = self._via if request.minor == 1 else self._via_1_0
         if context.via:
             via = context.via + b", " + via
+        if context.deadlines:
+            block += merged_deadlines(context.deadlines)
         return block + b"\r\nVia: " + via
 
     def answer_block(
@@ -91,9 +95,13 @@ class LinkerdFace:
         """Via and l5d-success-class are ours; everything else passes."""
         del context
         block = response.end_to_end()
+        via = self._answer_via
         if not response.plain:
+            said = first_value(block, b"via")
+            if said:
+                via = b"\r\nVia: " + said + b", " + self._via
             block = self._drop_answer.sub(b"", block)
-        return block + self._answer_via + (_SUCCEEDED if success else _FAILED)
+        return block + via + (_SUCCEEDED if success else _FAILED)
 
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False
@@ -117,15 +125,6 @@ class LinkerdFace:
         return self.error(BAD_REQUEST, message, context)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
-        """As Linkerd's codec answers: HTTP/1.0, no body.
-
-        The reason goes to a header of ours, for people.
-        """
+        """As Linkerd's codec answers: HTTP/1.0, no body, no reason."""
         del peer
-        return Reply(
-            error.status,
-            b"",
-            b"\r\nl5d-err: " + encode_err(error.reason),
-            close=True,
-            http_1_0=True,
-        )
+        return Reply(error.status, b"", b"", close=True, http_1_0=True)

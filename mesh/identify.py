@@ -34,5 +34,8 @@ class HeaderToken:
 
 
 def service_name(prefix: Path, key: bytes) -> Path:
-    """`/svc` and the label that identifies the request."""
-    return prefix + Path((key,))
+    """`/svc` and the label that identifies the request.
+
+    Header bytes are Latin-1 and labels UTF-8, as in Linkerd; both are ASCII for every real host.
+    """
+    return prefix + Path((key.decode("latin-1").encode(),))

@@ -248,10 +248,18 @@ class Admin(Model):
     port: Port = 9990
 
 
+class Usage(Model):
+    """Linkerd's usage reports. The keys are read for Linkerd's sake; weir reports to nobody."""
+
+    enabled: bool = True
+    orgId: str | None = None
+
+
 class MeshConfig(Model):
     """A mesh process."""
 
     admin: Admin = Admin()
+    usage: Usage = Usage()
     namers: tuple[FsNamerConfig, ...] = ()
     telemetry: tuple[Telemeter, ...] = ()
     routers: Annotated[tuple[RouterConfig, ...], Field(min_length=1)]

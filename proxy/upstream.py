@@ -118,9 +118,7 @@ class Upstream(asyncio.Protocol):
             exchange.on_response_end(b"", reusable=False)
             exchange.flush()
             return
-        exchange.on_upstream_failed(
-            UpstreamClosed(str(exc) if exc else "the endpoint closed the connection")
-        )
+        exchange.on_upstream_failed(UpstreamClosed(_why_closed(exc, bool(self._buffer))))
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
@@ -259,3 +257,10 @@ class Upstream(asyncio.Protocol):
         self.close()
         if exchange is not None:
             exchange.on_upstream_failed(error)
+
+
+def _why_closed(exc: Exception | None, begun: bool) -> str:  # noqa: FBT001 - the two facts there are
+    """Netty's words for it, as Linkerd's callers know them."""
+    if exc is not None:
+        return "readAddress(..) failed: Connection reset by peer"
+    return "Connection closed before received headers" if begun else "ChannelException"

@@ -13,6 +13,7 @@ class Limits:
     """Bounds for one listener, or for the answers of one upstream."""
 
     head_bytes_max: int = 16_384  # a whole head; h11 stops at the same size, nginx at 4 x 8 KiB
+    block_bytes_max: int | None = None  # of the header lines alone; None: what the head leaves
     headers_max: int = 100  # a browser sends under 30; each one costs a line to look at
     target_bytes_max: int = 8_192  # RFC 9112, 3 asks for at least 8,000
     body_bytes_max: int | None = None  # off: uploads are the service's business
@@ -30,5 +31,10 @@ EDGE_LIMITS = Limits()
 
 # Linkerd 1.7.5: maxHeadersKB 8, maxInitialLineKB 4; the identifier answers for Host.
 MESH_LIMITS = Limits(
-    head_bytes_max=8_192 + 4_096, target_bytes_max=4_096, host_required=False, host_strict=False
+    head_bytes_max=8_192 + 4_096,
+    block_bytes_max=8_192,
+    headers_max=2_000,
+    target_bytes_max=4_096,
+    host_required=False,
+    host_strict=False,
 )

@@ -115,6 +115,8 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if len(target) > limits.target_bytes_max:
         raise BadRequest("the request target is too long", 414)
     block = head[line.end(3) : -4]
+    if limits.block_bytes_max is not None and len(block) > limits.block_bytes_max:
+        raise BadRequest("the header lines are too large", 431)
     if block.count(b"\n") > limits.headers_max:
         raise BadRequest("too many header lines", 431)
     request = RequestHead(method, target, 1 if minor == b"1" else 0, block)

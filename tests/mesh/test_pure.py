@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dtab import read_dtab, read_path
 from mesh.accrual import NEXT, Accrual, Signal, Standing, backoff_s
-from mesh.answers import total_timeout
+from mesh.answers import total_timeout, unable_to_route
 from mesh.balance import draw, pick, weighted_classes
 from mesh.budget import RetryBudget
 from mesh.classify import CLASSIFIERS, Classifier
-from mesh.context import read_linkerd_context
+from mesh.context import merged_deadlines, read_linkerd_context
 from mesh.stats import Histogram, upper_edge_us
 
 
@@ -213,3 +214,28 @@ def test_durations_are_written_as_finagle_does() -> None:
     assert total_timeout(0.5).startswith("exceeded 500.milliseconds to unspecified")
     assert total_timeout(1.5).startswith("exceeded 1.seconds+500.milliseconds to")
     assert total_timeout(10.0).startswith("exceeded 10.seconds to")
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ((b"5 9", b"7 8"), b"7 8"),
+        ((b"nonsense", b"1 2"), b"1 2"),
+        ((b"1 2 77",), b"1 2"),
+    ],
+)
+def test_deadlines_are_merged(values: tuple[bytes, ...], line: bytes) -> None:
+    assert merged_deadlines(values) == b"\r\nl5d-ctx-deadline: " + line
+
+
+def test_a_deadline_that_cannot_be_read_is_left_as_it_is() -> None:
+    assert merged_deadlines((b"x", b"y z")) == b"\r\nl5d-ctx-deadline: x\r\nl5d-ctx-deadline: y z"
+
+
+def test_an_override_is_listed_under_its_own_heading() -> None:
+    base, local = read_dtab("/svc=>/#/io.l5d.fs"), read_dtab("/a=>/b;/c=>! | $")
+    assert unable_to_route(read_path("/svc/web"), base, local) == (
+        "Unable to route request!\n\nservice name: /svc/web\ndtab:\n\n"
+        "base dtab:\n  /svc => /#/io.l5d.fs\n"
+        "override dtab:\n  /a => /b\n  /c => ! | $\n"
+    )
