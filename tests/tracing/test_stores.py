@@ -155,6 +155,25 @@ async def test_small_blocks_are_put_together_and_nothing_is_lost(tmp_path: Path)
     await store.aclose()
 
 
+async def test_a_full_disk_refuses_and_harms_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    await store.append(batch_of([span(1)]))
+    assert await store.services() == ["web"]
+    [pages] = store._writer_db.execute("PRAGMA page_count").fetchone()
+    store._writer_db.execute(f"PRAGMA max_page_count={pages}")
+    large = [batch_of([span(n, tags={"big": "x" * 60_000})]) for n in (2, 3, 4)]
+    answers = await asyncio.gather(*map(store.append, large), return_exceptions=True)
+    assert all(isinstance(answer, StoreError) for answer in answers)
+    assert store.counts().stored == 1
+    assert len(await store.search(around())) == 1
+    store._writer_db.execute("PRAGMA max_page_count=1000000")
+    await asyncio.gather(*map(store.append, large))
+    assert len(await store.search(around())) == 4
+    counts = store.counts()
+    assert (counts.stored, counts.queued) == (4, 0)
+    await store.aclose()
+
+
 async def test_memory_gives_up_the_trace_with_the_oldest_span() -> None:
     store = MemoryStore(spans_max=3)
     await store.append(batch_of([span(1, at_ms=5_000), span(2, at_ms=1_000, service="old")]))

@@ -5,15 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tracing.pipeline.batch import Batch, BlockIndex, index_of
+from tracing.pipeline.batch import Batch, BlockIndex, grouped, index_of
 from tracing.pipeline.model import V2Span, decode_strict
 from tracing.pipeline.store.compact import compact_some
 from tracing.pipeline.store.words import WordBits
-
-# Small messages are put together up to this size, so that a tracer that sends one span at a time
-# does not make a block of each.
-_BLOCK_SPANS_MAX: Final = 256
-_BLOCK_BYTES_MAX: Final = 65_536
 
 _EVICT_BLOCKS: Final = 16  # of one transaction: some 5 ms for which senders wait
 
@@ -91,17 +86,28 @@ class BlockWriter:
 
     def append(self, batches: Sequence[Batch], now_ms: int) -> None:
         """Keep the batches, all or none; one transaction."""
-        blocks = list(_grouped(batches))
+        blocks = list(grouped(batches))
         if not blocks:
             return
         first = self._next
-        self._db.executemany(
-            "INSERT INTO block VALUES (?, ?, ?)",
-            [(first + i, now_ms, body) for i, (body, _) in enumerate(blocks)],
-        )
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany(
+                "INSERT INTO block VALUES (?, ?, ?)",
+                [(first + i, now_ms, body) for i, (body, _) in enumerate(blocks)],
+            )
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
         self._next = first + len(blocks)
         for number, (body, spans) in enumerate(blocks, first):
             self._await_index(number, now_ms, body, spans)
+
+    def _roll_back(self) -> None:
+        """Undo; a full disk has SQLite do it by itself."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def _await_index(self, number: int, stored_ms: int, body: bytes, spans: list[V2Span]) -> None:
         index = index_of(spans, self._keys)
@@ -134,7 +140,7 @@ class BlockWriter:
             self._write_ledger("stored", self.stored)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            self._roll_back()
             self._read_names()
             raise
         self._pending = []
@@ -207,7 +213,7 @@ class BlockWriter:
             fewer, bytes_gained = compact_some(db, self._words, self._next)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            self._roll_back()
             raise
         self._next += 1
         self.blocks -= fewer
@@ -254,7 +260,7 @@ class BlockWriter:
             self._write_ledger("evicted", self.evicted + spans_gone)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            self._roll_back()
             raise
         self.evicted += spans_gone
         self.blocks -= len(blocks)
@@ -265,28 +271,3 @@ class BlockWriter:
         """Drop names that no span carried since that day (days since 1970)."""
         self._db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
         self._seen = {key: day for key, day in self._seen.items() if day >= before_day}
-
-
-def _grouped(batches: Sequence[Batch]) -> Iterable[tuple[bytes, list[V2Span]]]:
-    """The batches as blocks: big ones as they are, small ones joined."""
-    bodies: list[bytes] = []
-    spans: list[V2Span] = []
-    size = 0
-    for batch in batches:
-        if not batch.spans:
-            continue
-        full = len(spans) + len(batch.spans) > _BLOCK_SPANS_MAX
-        if bodies and (full or size + len(batch.body) > _BLOCK_BYTES_MAX):
-            yield _joined(bodies), spans
-            bodies, spans, size = [], [], 0
-        bodies.append(batch.body)
-        spans = spans + batch.spans if spans else batch.spans
-        size += len(batch.body)
-    if bodies:
-        yield _joined(bodies), spans
-
-
-def _joined(bodies: list[bytes]) -> bytes:
-    if len(bodies) == 1:
-        return bodies[0]
-    return b"[" + b",".join([body.strip()[1:-1] for body in bodies]) + b"]"
