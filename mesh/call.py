@@ -110,7 +110,9 @@ class RoutedCall:
         client = branch.client
         replica = client.only or client.pick(now, self._avoid)
         if replica is None:
-            return self._nobody_there(branch.client.trouble)
+            if client.fixed_status:
+                return Reply(client.fixed_status, b"", b"")
+            return self._nobody_there(client.trouble)
         self._attempts += 1
         self._replica = replica
         self._attempt_at = now

@@ -15,6 +15,7 @@ from mesh.budget import RetryBudget
 from mesh.stats import ClientScope
 from naming.endpoint import ReplicaSet
 from naming.state import Failed, Ok, Pending
+from naming.system import STATUS
 from proxy.pool import Pool, PoolSettings
 from tracing.span import Endpoint as SpanEndpoint
 
@@ -70,6 +71,7 @@ class Client:
         self.stats = ClientScope()
         self.requeue_budget = RetryBudget()
         self.replicas: list[Replica] = []
+        self.fixed_status = 0  # of `/$/io.buoyant.http.status/418`, which nobody serves but we
         self.only: Replica | None = None  # where there is but one, nothing is to be picked
         self.span_local = SpanEndpoint(self.name.removeprefix("/"))
         self._settings = settings
@@ -103,6 +105,8 @@ class Client:
         endpoints: Sequence[Endpoint] = ()
         if isinstance(state, Ok) and isinstance(state.value, ReplicaSet):
             endpoints = state.value.endpoints
+            status = dict(state.value.meta).get(STATUS, 0)
+            self.fixed_status = int(status) if isinstance(status, float) else 0
         known = {(one.pool.ip, one.pool.port, one.weight): one for one in self.replicas}
         replicas = []
         for endpoint in endpoints:

@@ -11,6 +11,7 @@ from mesh.admin import Admin
 from mesh.deps import Deps
 from mesh.linkerd_config import Tracing
 from mesh.wiring import Namers, make_router
+from naming.playground import playground
 from proxy.app_server import AppServer
 from proxy.listener import Listener
 from proxy.tasks import Tasks
@@ -58,7 +59,11 @@ class MeshProcess:
                     server.ip, router.settings.port
                 )
         effective = config.model_dump(mode="json", exclude_unset=True)
-        admin = Admin(self.routers, effective, self._recorder, playground=None)
+        pages = playground(
+            {one.settings.label: one.interpreter for one in self.routers},
+            {one.settings.label: one.settings.dtab for one in self.routers},
+        )
+        admin = Admin(self.routers, effective, self._recorder, pages)
         self._admin = AppServer(admin.app())
         self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
 

@@ -85,7 +85,7 @@ class Router:
         )
         self.clients = ClientTable(settings.client, deps, tasks, settings.limits)
         self.routes = RouteTable(self._make_route)
-        self._interpreter = interpreter
+        self.interpreter = interpreter
 
     # ---- the engine's questions
 
@@ -150,13 +150,13 @@ class Router:
         The settings' limits, address and client bounds stay those of the start.
         """
         self.settings = settings
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self.routes.retire()
 
     def _make_route(self, key: bytes, local: Dtab) -> Route:
         settings = self.settings
         plan = settings.plan_of(key)
-        service, interpreter = plan.service, self._interpreter
+        service, interpreter = plan.service, self.interpreter
         table = plan.dtab + local if plan.steerable else plan.dtab
         name = str(service)
         stats = self.services.get(name)
