@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy.acceptor import Acceptor, Prelude
 from proxy.downstream import Downstream
 from proxy.tasks import Tasks
 
@@ -39,7 +40,9 @@ class ListenerSettings:
 class Listener:
     """Accepts connections for one way."""
 
-    def __init__(self, way: Way, settings: ListenerSettings | None = None) -> None:
+    def __init__(
+        self, way: Way, settings: ListenerSettings | None = None, prelude: Prelude | None = None
+    ) -> None:
         self.way = way
         self.settings = settings or ListenerSettings()
         self.loop = asyncio.get_running_loop()
@@ -51,6 +54,9 @@ class Listener:
         self.on_sweep: Callable[[float], None] | None = None
         self._connections: set[Downstream] = set()
         self._server: asyncio.Server | None = None
+        self.acceptor: Acceptor | None = None  # None: HTTP begins with the first byte
+        if prelude is not None and (prelude.tls is not None or prelude.proxy_peers):
+            self.acceptor = Acceptor(self, prelude)
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -60,6 +66,9 @@ class Listener:
 
         Raises: OSError, when the address cannot be bound.
         """
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        if self.acceptor is not None:
+            return self.acceptor.start(host, port, reuse_port=reuse_port)
         self._server = await self.loop.create_server(
             lambda: Downstream(self),
             host,
@@ -68,7 +77,6 @@ class Listener:
             reuse_address=True,
             reuse_port=reuse_port or None,
         )
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -108,8 +116,7 @@ class Listener:
         Returns how many were cut.
         """
         self.draining = True
-        if self._server is not None:
-            self._server.close()
+        self._stop_accepting()
         for connection in list(self._connections):
             if connection.idle:
                 connection.close_after_answer()
@@ -122,13 +129,18 @@ class Listener:
         await self.aclose()
         return len(left)
 
+    def _stop_accepting(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        if self.acceptor is not None:
+            self.acceptor.close()
+
     async def aclose(self) -> None:
         """Close at once."""
         self.draining = True
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._server is not None:
-            self._server.close()
+        self._stop_accepting()
         for connection in list(self._connections):
             connection.abort_exchange()
         await self.tasks.aclose()

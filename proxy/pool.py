@@ -15,6 +15,7 @@ from proxy.upstream import Upstream
 
 if TYPE_CHECKING:
     from proxy.tasks import Tasks
+    from proxy.tls import Dialing
     from wire.limits import Limits
 
 
@@ -50,10 +51,18 @@ class Pool:
     """
 
     def __init__(
-        self, ip: str, port: int, *, tasks: Tasks, limits: Limits, settings: PoolSettings
+        self,
+        ip: str,
+        port: int,
+        *,
+        tasks: Tasks,
+        limits: Limits,
+        settings: PoolSettings,
+        tls: Dialing | None = None,
     ) -> None:
         self.ip = ip
         self.port = port
+        self.tls = tls  # of all its connections: a pool never mixes TLS with plain
         self.limits = limits
         self.settings = settings
         self.connections = 0  # open or being opened
@@ -95,7 +104,12 @@ class Pool:
         try:
             async with asyncio.timeout(self.settings.connect_timeout_s):
                 _, upstream = await self._loop.create_connection(
-                    lambda: Upstream(self), self.ip, self.port
+                    lambda: Upstream(self),
+                    self.ip,
+                    self.port,
+                    ssl=None if self.tls is None else self.tls.tls.context,
+                    # Of an address no server name is asked for, and none is verified without one.
+                    server_hostname=None if self.tls is None else self.tls.name,
                 )
         except (OSError, TimeoutError) as error:
             self._gone()
