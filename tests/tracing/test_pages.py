@@ -109,8 +109,18 @@ async def test_a_link_to_a_parent_opens_it(
 ) -> None:
     await page.goto(f"{collector.url}/traces/{ids[0]}")
     await page.locator(".row summary").nth(2).click()
-    await page.locator(".row[open] .detail a").click()
+    await page.locator(".row[open] .detail a[href^='#']").click()
     await page.wait_for_function("document.querySelectorAll('.row[open]').length === 2")
+
+
+async def test_a_route_leads_to_the_traces_that_took_it(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(f"{collector.url}/traces/{ids[0]}")
+    await page.locator(".row summary").first.click()
+    await page.get_by_role("link", name="/#/io.l5d.fs/edge").click()
+    await page.wait_for_url("**annotationQuery=client**")
+    assert await page.locator(".hit").count() == 20
 
 
 async def test_calls_are_drawn_and_lead_to_their_traces(

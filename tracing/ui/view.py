@@ -10,9 +10,9 @@ from tracing.pipeline.skew import correct
 from tracing.pipeline.tree import Node, build, merge
 from tracing.ui.critical import Piece, critical_path
 
-_ROUTE_TAGS = frozenset(
-    {"service", "client", "residual", "router.label", "dtab.base", "dtab.local", "namer.path"}
-)
+# How a request was routed, as the edge and the routers tag their spans.
+_ROUTE_TAGS = frozenset({"service", "client", "residual", "router.label"})
+_ROUTE_PREFIXES = ("dtab.", "edge.", "namer.", "route.")
 
 # Unit, its name, and where the next one takes over: so that no text reads "1e+03 ms".
 _UNITS = ((1, "µs", 1_000), (1_000, "ms", 999_500), (1_000_000, "s", 59_950_000))
@@ -183,7 +183,7 @@ def _bar(node: Node, span: V2Span, depth: int, path: list[Piece], scale: _Scale)
 
 def is_route_tag(key: str) -> bool:
     """Whether a tag tells the way a request was routed."""
-    return key in _ROUTE_TAGS or key.startswith("route.")
+    return key in _ROUTE_TAGS or key.startswith(_ROUTE_PREFIXES)
 
 
 @dataclass(frozen=True, slots=True)
