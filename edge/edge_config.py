@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from config import Model
+from config import Model, Refused
 from dtab import Dtab
+from edge.field_types import HostPattern, Network, RateConfig
+from edge.host_config import HostConfig
+from edge.trust_config import GrantsConfig, TrustRule
 from mesh.linkerd_config import DtabText, FsNamerConfig, Port, Rate, Transformer
 
 
@@ -23,26 +26,8 @@ class AdminConfig(Model):
 
     ip: str = "127.0.0.1"
     port: Port = 9992
-
-
-class CookieMatch(Model):
-    """A cookie that must equal a text, byte for byte."""
-
-    name: Annotated[str, Field(min_length=1)]
-    equals: Annotated[str, Field(min_length=1)]
-
-
-class TrustRule(Model):
-    """Who may say what. The first rule that matches decides."""
-
-    name: str
-    cookie: CookieMatch
-    override: DtabText = Dtab()
-    """Dentries that the request gets."""
-    may_override: bool = False
-    """Whether the request may bring context and a dtab of its own."""
-    may_sample: bool = False
-    """Whether its l5d-sample counts."""
+    hosts: tuple[str, ...] = ()
+    """Names by which it may be asked, besides IP addresses and localhost."""
 
 
 class TracingConfig(Model):
@@ -50,17 +35,90 @@ class TracingConfig(Model):
 
     collector: str = "http://127.0.0.1:9411"
     sample_rate: Rate = 0.001
+    forced_per_s: Annotated[float, Field(gt=0)] = 10.0
+    """How many requests a second may be recorded beyond their rate, by l5d-sample or a grant."""
+
+
+class TestEndpoint(Model):
+    """What answers for a host that is not ours."""
+
+    status: Annotated[int, Field(ge=200, le=599)] = 200
+    body: str = "200 OK"
+
+
+class LimitsConfig(Model):
+    """How many requests are taken; beyond, 429 with Retry-After."""
+
+    client: RateConfig | None = None
+    """Of one client address; IPv6 counts by /64."""
+    host: RateConfig | None = None
+    """For one host."""
+    grant: RateConfig | None = None
+    """Under one grant."""
+    clients_max: Annotated[int, Field(ge=100)] = 100_000
+    """How many clients are remembered; about 100 bytes each."""
 
 
 class EdgeConfig(Model):
     """The gateway."""
 
     listener: ListenerConfig = ListenerConfig()
+    listeners: Annotated[tuple[ListenerConfig, ...], Field(max_length=16)] = ()
+    """In place of `listener`, where there are several."""
     admin: AdminConfig = AdminConfig()
-    hosts: tuple[str, ...] = ()
-    """Hosts that are routed: exact names, or `*.suffix`. All others get the test answer."""
+    hosts: tuple[HostPattern | HostConfig, ...] = ()
+    """Hosts that are routed: exact names, `*.suffix`, or `*`. All others get the test answer."""
+    test_endpoint: TestEndpoint = TestEndpoint()
     dtab: DtabText = Dtab()
+    """Maps /svc/<host> to services, for every host."""
     namers: tuple[FsNamerConfig, ...] = ()
     transformers: tuple[Transformer, ...] = ()
+    proxies: tuple[Network, ...] = ()
+    """Networks of proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     trust: tuple[TrustRule, ...] = ()
+    grants: GrantsConfig | None = None
+    limits: LimitsConfig = LimitsConfig()
     tracing: TracingConfig | None = None
+    reload_on_change: bool = True
+    """Whether the file is watched; SIGHUP and POST /reload always work."""
+
+    @property
+    def all_listeners(self) -> tuple[ListenerConfig, ...]:
+        """Every listener."""
+        return self.listeners or (self.listener,)
+
+    @property
+    def host_rules(self) -> tuple[HostConfig, ...]:
+        """Every host rule in its long form."""
+        return tuple(HostConfig(host=one) if isinstance(one, str) else one for one in self.hosts)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed and should be known: told by check and at every start."""
+        return tuple(
+            f"trust rule {rule.name}: `contains` lets any cookie value pass that holds the text "
+            "(xDOGFOODx holds dogfood); `equals` or a grant is safer"
+            for rule in self.trust
+            if rule.cookie is not None and rule.cookie.contains is not None
+        )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.listeners and "listener" in self.model_fields_set:
+            raise Refused("either listener or listeners", at=("listener",))
+        seen: dict[str, int] = {}
+        for number, rule in enumerate(self.host_rules):
+            name = rule.host.lower()
+            if name in seen:
+                raise Refused(
+                    f"the host {name} stands here twice",
+                    hint="join both rules into one",
+                    at=("hosts", number),
+                )
+            seen[name] = number
+        names: set[str] = set()
+        for number, trusted in enumerate(self.trust):
+            if trusted.name in names:
+                raise Refused(f"two rules are called {trusted.name}", at=("trust", number, "name"))
+            names.add(trusted.name)
+        return self

@@ -5,136 +5,220 @@ Believes a rule, not a header, and shows nothing of the inside.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
 
-from dtab import Dtab, DtabSyntaxError, read_dtab
-from edge.hosts import Hosts, normal_host
-from edge.policy import Policy, leaves_the_mesh
-from mesh.context import SEPARATOR, RequestContext, read_linkerd_context
-from mesh.face import BAD_REQUEST, LinkerdFace
-from mesh.identify import HeaderToken
-from proxy.call import Peer, Reply, reason_phrase
+from edge.context import Answer, EdgeContext
+from edge.grant_page import own_answer
+from edge.grants import GrantRefused
+from edge.limiter import Limiter, Limits
+from edge.pages import error_reply
+from edge.place import NO_EDITS
+from edge.rates import Meter, Rate
+from edge.trail import Trail
+from proxy.call import Peer, Reply
+from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
 from wire.head import drop_pattern
 from wire.request import NOT_FOR_UPSTREAM, RequestHead
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.audit import Audit
+    from edge.grant_desk import GrantDesk
+    from edge.policy import Policy
+    from mesh.context import RequestContext
     from wire.errors import BadRequest
     from wire.response import ResponseHead
 
-FORBIDDEN: Final = 403
 # What a forger would like to say about where a request came from; set anew from the connection
 # itself.
 _FORWARDED: Final = (rb"x-forwarded-[^:\r\n]*", b"forwarded", b"x-real-ip", b"host", b"via")
-_EVERYTHING_OURS: Final = rb"l5d[-_.][^:\r\n]*"
+_EVERYTHING_OURS: Final = rb"(?:l5d|weir)[-_.][^:\r\n]*"
+_READ_HERE: Final = (
+    rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
+    rb"weir[-_.][^:\r\n]*",
+)
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
-NORMAL_MAX: Final = 1_000  # spellings of our hosts that are remembered
+_DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, _EVERYTHING_OURS)
+_DROP_OF_TRUSTED: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
+_TRAIL_MAX: Final = 4_000
+# Which step of the way an error of the router stands for.
+_STAGES: Final = {400: "routing", 502: "upstream", 503: "upstream", 504: "upstream"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceSettings:
+    """What a reload swaps, as one value."""
+
+    policy: Policy
+    desk: GrantDesk | None = None
+    grant_name: bytes = b"weir-grant"
+    grant_page: bool = True
+    limiter: Limiter = field(default_factory=lambda: Limiter(Limits()))
+    forced: Meter = field(default_factory=lambda: Meter(Rate(10.0, 10), 2))
+    audit: Audit | None = None
+    test_status: int = 200
+    test_body: bytes = b"200 OK"
 
 
 class EdgeFace:
-    """Outsiders may steer nothing; employees what their rule says."""
+    """Outsiders may steer nothing; employees what their rule or their grant says."""
 
-    def __init__(self, hosts: Hosts, policy: Policy, test_body: bytes = b"200 OK") -> None:
-        self._hosts = hosts
-        self._policy = policy
-        self._test_body = test_body
-        self._drop = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, _EVERYTHING_OURS)
-        self._drop_of_trusted = drop_pattern(
-            *NOT_FOR_UPSTREAM,
-            *_FORWARDED,
-            rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
-        )
-        self._inside = LinkerdFace(HeaderToken())
-        self._normal: dict[bytes, bytes] = {}
+    def __init__(
+        self,
+        settings: FaceSettings,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.dropped = 0  # requests that said something they may not
+        self.ambiguous = 0  # paths that two servers may read in two ways
+        self._monotonic_s = monotonic_s
+        self._wall_ns = wall_ns
+        self.configure(settings)
+
+    def configure(self, settings: FaceSettings) -> None:
+        """Judge by new settings from the next request on."""
+        self.settings = settings
+        self._policy = settings.policy
+        self._cookie_mark = settings.grant_name + b"="
+        self._grant_cookie = re.compile(
+            rb"(\r\ncookie:(?:[^\r\n]*[; \t])?)"
+            + re.escape(settings.grant_name)
+            + rb"=[^;\r\n]*(?:;[ \t]*|(?=\r|\Z))",
+            re.IGNORECASE,
+        )
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Trust by rule; the service by the host's normal form."""
-        del peer
-        verdict = self._policy.decide(request.block)
-        key = self._key(request.host or b"")
-        rule = verdict.rule
-        if rule is None:
-            self.dropped += verdict.dropped
-            return RequestContext(trusted=False), key
-        said = read_linkerd_context(request.block)
-        if not rule.may_override:
-            said.trace = None
-            said.local = b""
-        elif said.local:
-            refused = self._outside_capability(said)
-            if refused is not None:
-                return refused
-        if not rule.may_sample:
-            said.sample = None
-        if rule.override:
-            said.local = rule.override + SEPARATOR + said.local if said.local else rule.override
-        said.trusted = rule.may_override
-        said.rule = rule.name
-        return said, key
+        context = self._policy.decide(request, peer)
+        self.dropped += context.dropped
+        settings = self.settings
+        request.target = context.target
+        if settings.limiter.active:
+            refusal = settings.limiter.check(context, self._monotonic_s())
+            if refusal is not None:
+                context.answer = refusal
+        if context.own and context.answer is None:
+            context.answer = self._own(context, request)
+        if context.tags is not None:
+            self._mind_trust(context, request, peer)
+        if self._cookie_mark in request.block and settings.desk is not None:
+            # A service must not be able to use its visitor's grant.
+            request.block = self._without_grant(request.block)
+        return context, None if context.answer is not None else context.key
 
-    def _key(self, raw: bytes) -> bytes | None:
-        """The host's normal form if it is ours; forms that clients use are kept, within a bound."""
-        key = self._normal.get(raw)
-        if key is None:
-            host = normal_host(raw)
-            if host not in self._hosts:
+    def _mind_trust(self, context: EdgeContext, request: RequestHead, peer: Peer) -> None:
+        """What only requests cost that are trusted, or hold a grant that is not."""
+        settings = self.settings
+        if settings.audit is not None and context.tags is not None:
+            reason = context.tags.get("edge.grant.refused")
+            if reason is not None:
+                settings.audit.refused(context, reason)
+        if context.forced and settings.forced.take(b"", self._monotonic_s()) > 0.0:
+            context.sample = context.fallback_rate
+            trace = context.trace
+            if trace is not None:
+                flags = trace.flags & ~(DEBUG | SAMPLED | SAMPLING_KNOWN)
+                context.trace = TraceContext(trace.trace_id, trace.span_id, trace.parent_id, flags)
+        if context.debug:
+            trail = Trail()
+            self._policy.decide(request, peer, trail)
+            context.trail = trail.as_header()[:_TRAIL_MAX]
+
+    def _own(self, context: EdgeContext, request: RequestHead) -> Answer:
+        settings = self.settings
+        desk = settings.desk
+        if desk is None or not settings.grant_page:
+            return Answer(404, "path")
+
+        def good_for_s(token: bytes) -> int | None:
+            now_s = self._wall_ns() / 1e9
+            try:
+                grant = desk.open(token, context.host, b"GET", now_s, context.client)
+            except GrantRefused as refused:
+                context.tags = {"edge.grant.refused": refused.reason.value}
                 return None
-            key = host
-            if len(self._normal) < NORMAL_MAX:
-                self._normal[raw] = key
-        return key
+            return max(1, int(grant.expires_s - now_s))
 
-    def _outside_capability(self, said: RequestContext) -> Reply | None:
-        table = Dtab()
-        try:
-            for text in said.local.split(SEPARATOR):
-                table += read_dtab(text.decode("latin-1"))
-        except DtabSyntaxError as error:
-            return self._inside.error(BAD_REQUEST, str(error), said)
-        name = leaves_the_mesh(table)
-        if name is None:
-            return None
-        return self._inside.error(
-            FORBIDDEN, f"an override may not name {name}: it leads past the mesh's own names", said
-        )
+        return own_answer(context, request, settings.grant_name, good_for_s)
+
+    def _without_grant(self, block: bytes) -> bytes:
+        count = 1
+        while count:
+            block, count = self._grant_cookie.subn(rb"\1", block)
+        return _EMPTY_COOKIE.sub(b"", block)
 
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """The host in its normal form, and where the request really came from."""
-        raw = request.host or b""
-        host = self._normal.get(raw) or normal_host(raw)
-        if request.plain and host == raw:
+        context = cast("EdgeContext", context)
+        if context.grant is not None:
+            self._audit(context, "routed")
+        host = context.host
+        if request.plain and host == request.host:
             block = request.block
         else:
-            drop = self._drop_of_trusted if context.trusted else self._drop
+            drop = _DROP_OF_TRUSTED if context.trusted else _DROP
             block = request.end_to_end(drop) + b"\r\nHost: " + host
+        place = context.place
+        if place is not None and place.request is not NO_EDITS:
+            block = place.request.apply(block)
+        ip = peer.ip.encode()
+        if context.client != peer.ip:
+            ip = context.client.encode() + b", " + ip
         return (
-            b"%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\n"
+            b"%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n"
             b"X-Forwarded-Host: %b\r\nVia: 1.1 weir"
-        ) % (block, peer.ip.encode(), host)
+        ) % (block, ip, b"https" if context.https else b"http", host)
+
+    def _audit(self, context: EdgeContext, outcome: str) -> None:
+        audit = self.settings.audit
+        if audit is not None and not context.audited:
+            context.audited = True
+            audit.use(context, outcome)
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool
     ) -> bytes:
         """Nothing of the inside for outsiders."""
         del success
+        context = cast("EdgeContext", context)
         block = response.end_to_end()
         if not context.trusted or b"ia:" in block:
             block = _DOWN.sub(b"", block)
+        place = context.place
+        if place is not None and place.response is not NO_EDITS:
+            block = place.response.apply(block)
+        if context.trail:
+            block += b"\r\nweir-trail: " + context.trail.encode()
         return block + _VIA
 
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False
     ) -> Reply:
-        """The status and nothing more; the message for the trusted."""
-        if context.trusted:
-            return self._inside.error(status, message, context, retryable=retryable)
-        return _plain(status)
+        """Status, stage and trace; the message for the trusted."""
+        context = cast("EdgeContext", context)
+        self._audit(context, str(status))
+        block = b"\r\nl5d-retryable: true" if retryable and context.trusted else b""
+        if context.trail:
+            block += b"\r\nweir-trail: " + context.trail.encode()
+        return error_reply(status, _STAGES.get(status, "gateway"), message, context, block)
 
     def unidentified(self, request: RequestHead, context: RequestContext, peer: Peer) -> Reply:
-        """A host that is not ours: the test endpoint that says the gateway is up."""
-        del request, context, peer
-        return Reply(200, self._test_body)
+        """The gateway's own answer; for a host that is not ours, the test endpoint's."""
+        del request, peer
+        context = cast("EdgeContext", context)
+        answer = context.answer
+        if answer is None:
+            return Reply(self.settings.test_status, self.settings.test_body)
+        self._audit(context, f"{answer.status} {answer.stage}")
+        if answer.body is not None:
+            return Reply(answer.status, answer.body, answer.block)
+        self.ambiguous += answer.stage == "path"
+        return error_reply(answer.status, answer.stage, answer.message, context, answer.block)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
         """One line on what was wrong with the bytes.
@@ -145,5 +229,4 @@ class EdgeFace:
         return Reply(error.status, f"{error.reason}\n".encode(), close=True)
 
 
-def _plain(status: int) -> Reply:
-    return Reply(status, b"%d %b\n" % (status, reason_phrase(status)))
+_EMPTY_COOKIE: Final = re.compile(rb"\r\ncookie:[ \t]*(?=\r|\Z)", re.IGNORECASE)

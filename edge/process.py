@@ -1,116 +1,222 @@
-"""The gateway's process: one listener for the public, the admin port, the recorder."""
+"""The gateway's process: listeners for the public, the admin port, the recorder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
-from dtab import show
+from edge.admin import EdgeAdmin
+from edge.assembly import assemble
 from edge.face import EdgeFace
-from edge.hosts import Hosts
-from edge.policy import Policy, Rule
-from mesh.admin import Admin
-from mesh.classify import Classifier
+from edge.reload import ConfigSource, Reloaded, difference
 from mesh.deps import Deps
-from mesh.router import Router, RouterSettings
-from mesh.service import ServiceSettings
+from mesh.router import Router
 from mesh.wiring import Namers, make_transformers
 from naming.interpreter import ConfiguredInterpreter
 from proxy.app_server import AppServer
 from proxy.listener import Listener
 from proxy.tasks import Tasks
 from tracing.recorder import Recorder, ZipkinHttpExporter
-from tracing.span import Endpoint
-from wire.limits import EDGE_LIMITS
+from tracing.span import Endpoint, SpanRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig, TrustRule
+    from edge.edge_config import EdgeConfig, ListenerConfig
 
-
-def make_policy(rules: Sequence[TrustRule]) -> Policy:
-    """The policy that the configuration describes."""
-    return Policy(
-        [
-            Rule(
-                name=rule.name,
-                cookie=rule.cookie.name.encode(),
-                value=rule.cookie.equals.encode(),
-                override=show(rule.override).encode(),
-                may_override=rule.may_override,
-                may_sample=rule.may_sample,
-            )
-            for rule in rules
-        ]
-    )
+RECENT_MAX: Final = 200
+# Namers of before a reload, kept for those who still wait for their answers.
+_RETIRED_MAX: Final = 4
+_DRAIN_S: Final = 30.0
 
 
 class EdgeProcess:
-    """Started once, stopped once."""
+    """Started once, stopped once; reloaded as often as you like."""
 
-    def __init__(self, config: EdgeConfig) -> None:
-        self._config = config
-        self._namers = Namers(config.namers)
+    def __init__(
+        self,
+        config: EdgeConfig,
+        source: ConfigSource | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.assembly = assemble(config)
+        self.face = EdgeFace(self.assembly.face)
+        self.ports: dict[str, int] = {}  # "public", "public-2", …, and "admin"
+        self.recent: deque[SpanRecord] = deque(maxlen=RECENT_MAX)
+        self.last_reload: Reloaded | None = None
+        self.reloads = 0
+        self._source = source
+        self._say = say
         self._tasks = Tasks()
-        self._listener: Listener | None = None
-        self._router: Router | None = None
+        self._reloading = asyncio.Lock()
+        self._namers = Namers(config.namers)
+        self._retired: list[Namers] = []
+        self._listeners: list[tuple[ListenerConfig, Listener]] = []
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
-        self.ports: dict[str, int] = {}  # "public" and "admin"
+        self._router: Router | None = None
+
+    @property
+    def config(self) -> EdgeConfig:
+        """The configuration that is in force."""
+        return self.assembly.config
+
+    @property
+    def source(self) -> ConfigSource | None:
+        """Where the configuration came from."""
+        return self._source
+
+    @property
+    def router(self) -> Router:
+        """The router, once it is started."""
+        assert self._router is not None
+        return self._router
+
+    @property
+    def namers(self) -> Namers:
+        """The namers in force."""
+        return self._namers
 
     async def start(self) -> None:
         """Watch names, bind. Raises: OSError, when an address cannot be bound."""
-        config = self._config
+        config = self.config
+        for warning in config.warnings:
+            self._say(f"warning: {warning}")
         await self._namers.start()
         deps = Deps()
         if config.tracing is not None:
             self._recorder = Recorder(ZipkinHttpExporter(config.tracing.collector))
             await self._recorder.start()
-            deps = Deps(record=self._recorder.record, sample_rate=config.tracing.sample_rate)
-        face = EdgeFace(Hosts(config.hosts), make_policy(config.trust))
-        interpreter = ConfiguredInterpreter(
+            deps = Deps(record=self._record, sample_rate=config.tracing.sample_rate)
+        self._router = Router(
+            self.assembly.router, self.face, self._interpreter(config), deps, self._tasks
+        )
+        for number, listen in enumerate(config.all_listeners, start=1):
+            port = await self._listen(listen)
+            self.ports["public" if number == 1 else f"public-{number}"] = port
+        first = config.all_listeners[0]
+        self._router.span_local = Endpoint("edge", first.ip, self.ports["public"])
+        self._router.client_local = self._router.span_local
+        if self._source is not None:
+            self._source.changed()
+        self._admin = AppServer(EdgeAdmin(self, self._recorder).app())
+        self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+
+    def _record(self, record: SpanRecord) -> None:
+        if record.kind == "SERVER":
+            self.recent.append(record)
+        assert self._recorder is not None
+        self._recorder.record(record)
+
+    def _interpreter(self, config: EdgeConfig) -> ConfiguredInterpreter:
+        return ConfiguredInterpreter(
             self._namers.namers, transformers=make_transformers(config.transformers)
         )
-        listen = config.listener
-        self._router = Router(
-            RouterSettings(
-                label="edge",
-                dtab=config.dtab,
-                ip=listen.ip,
-                port=listen.port,
-                limits=EDGE_LIMITS,
-                # A read that met a dead endpoint is asked of another, within the budget.
-                service=ServiceSettings(classifier=Classifier("io.l5d.http.retryableRead5XX")),
-            ),
-            face,
-            interpreter,
-            deps,
-            self._tasks,
-        )
-        self._listener = Listener(self._router)
-        self._listener.on_sweep = self._router.sweep
-        port = await self._listener.start(listen.ip, listen.port)
-        self._router.span_local = Endpoint("edge", listen.ip, port)
-        self._router.client_local = self._router.span_local
-        self.ports["public"] = port
-        effective = config.model_dump(mode="json", exclude_unset=True)
-        self._admin = AppServer(Admin([self._router], effective, self._recorder, None).app())
-        self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+
+    async def _listen(self, listen: ListenerConfig) -> int:
+        listener = Listener(self.router)
+        port = await listener.start(listen.ip, listen.port)
+        if not self._listeners:
+            listener.on_sweep = self._sweep
+        self._listeners.append((listen, listener))
+        return port
+
+    # ---- reloading
+
+    def _sweep(self, now: float) -> None:
+        """Twice a second: idle connections, unused routes, files that have changed."""
+        self.router.sweep(now)
+        if self.assembly.files is not None:
+            self.assembly.files.load()
+            for problem in self.assembly.files.problems:
+                self._say(f"grants: {problem}; the last good state goes on")
+        source = self._source
+        if source is not None and self.config.reload_on_change and source.changed():
+            self.reload_soon()
+
+    def reload_soon(self) -> None:
+        """Reload behind what is under way; the outcome is said. For a signal and the file watch."""
+
+        async def work() -> None:
+            self._say(str(await self.reload()))
+
+        self._tasks.start(work(), "reload")
+
+    async def reload(self) -> Reloaded:
+        """Read the file again and put it in force; with any problem, nothing changes.
+
+        Open connections and requests under way are not touched.
+        """
+        async with self._reloading:
+            source = self._source
+            if source is None:
+                return Reloaded(done=False, problems=("this gateway was started without a file",))
+            read = source.read()
+            self.last_reload = read if isinstance(read, Reloaded) else await self._apply(read)
+            self.reloads += 1
+            return self.last_reload
+
+    async def _apply(self, config: EdgeConfig) -> Reloaded:
+        before = self.config
+        changed, waits = difference(before, config)
+        if not changed:
+            return Reloaded(done=True, warnings=config.warnings)
+        try:
+            opened = [one for one in config.all_listeners if one not in before.all_listeners]
+            for listen in opened:
+                await self._listen(listen)
+        except OSError as error:
+            return Reloaded(done=False, problems=(f"cannot listen: {error.strerror or error}",))
+        interpreter = None
+        if (before.namers, before.transformers) != (config.namers, config.transformers):
+            if before.namers != config.namers:
+                fresh = Namers(config.namers)
+                await fresh.start()
+                self._retired.append(self._namers)
+                self._namers = fresh
+            interpreter = self._interpreter(config)
+        # From here on nothing waits, so no request sees half of each.
+        self.assembly = assemble(config, self.assembly)
+        self.face.configure(self.assembly.face)
+        routing = (before.dtab, before.hosts) != (config.dtab, config.hosts)
+        if interpreter is not None or routing:
+            self.router.reconfigure(self.assembly.router, interpreter or self.router.interpreter)
+        self._drain_unwanted(config)
+        while len(self._retired) > _RETIRED_MAX:
+            await self._retired.pop(0).aclose()
+        return Reloaded(done=True, changed=changed, waits=waits, warnings=config.warnings)
+
+    def _drain_unwanted(self, config: EdgeConfig) -> None:
+        wanted = config.all_listeners
+        unwanted = [pair for pair in self._listeners if pair[0] not in wanted]
+        if not unwanted:
+            return
+        self._listeners = [pair for pair in self._listeners if pair[0] in wanted]
+        for _, listener in unwanted:
+            listener.on_sweep = None
+            self._tasks.start(_drain(listener), "drain")
+        self._listeners[0][1].on_sweep = self._sweep
 
     async def aclose(self, drain_s: float = 5.0) -> int:
         """Let requests under way finish, flush spans, stop.
 
         Returns how many connections were cut.
         """
-        cut = 0
-        if self._listener is not None:
-            cut = await self._listener.drain(drain_s)
+        cuts = await asyncio.gather(*(one.drain(drain_s) for _, one in self._listeners))
         if self._router is not None:
             self._router.close()
         if self._admin is not None:
             await self._admin.aclose()
         if self._recorder is not None:
             await self._recorder.aclose()
-        await self._namers.aclose()
+        if self.assembly.face.audit is not None:
+            self.assembly.face.audit.flush()
+        for namers in (*self._retired, self._namers):
+            await namers.aclose()
         await self._tasks.aclose()
-        return cut
+        return sum(cuts)
+
+
+async def _drain(listener: Listener) -> None:
+    await listener.drain(_DRAIN_S)

@@ -20,21 +20,29 @@ app = typer.Typer(
         "weir up          the whole system on this machine\n\n"
         "weir edge FILE   the gateway\n\n"
         "weir mesh FILE   the routers of one node\n\n"
+        "weir dtab …      explain, lint, compare and format routing rules\n\n"
+        "weir demo …      demo apps and a load generator\n\n"
         "Exit codes: 0 done, 1 something is wrong, 2 the command was not understood."
     ),
 )
 
 
 def _mount() -> None:
+    from weir.commands import dtab  # noqa: PLC0415
     from weir.commands.collector import collector  # noqa: PLC0415
-    from weir.commands.edge import edge  # noqa: PLC0415
+    from weir.commands.edge import app as edge  # noqa: PLC0415
+    from weir.commands.explain import explain  # noqa: PLC0415
+    from weir.commands.grant import app as grant  # noqa: PLC0415
     from weir.commands.mesh import mesh  # noqa: PLC0415
     from weir.commands.up import up  # noqa: PLC0415
 
     app.command()(up)
-    app.command()(edge)
+    app.add_typer(edge, name="edge")
+    app.add_typer(grant, name="grant")
+    app.command()(explain)
     app.command()(mesh)
     app.command()(collector)
+    app.add_typer(dtab.app, name="dtab")
 
 
 def main() -> None:

@@ -4,58 +4,102 @@ from __future__ import annotations
 
 import pytest
 
+from config import load
 from dtab import read_dtab
+from edge.assembly import assemble
+from edge.capability import ENTRIES_MAX, Capability
+from edge.context import EdgeContext
+from edge.edge_config import EdgeConfig
 from edge.face import EdgeFace
-from edge.hosts import Hosts, normal_host
-from edge.policy import Policy, Rule, leaves_the_mesh
-from mesh.context import RequestContext
-from proxy.call import Peer, Reply
+from edge.hosts import HostTable, normal_host
+from edge.trail import Trail
+from proxy.call import Peer
 from wire.limits import EDGE_LIMITS
 from wire.request import RequestHead, read_request_head
 
 PEER = Peer("10.9.8.7", 1234)
-DOGFOOD = Rule(name="dogfood", cookie=b"c", value=b"dogfood", override=b"/host/w=>/srv/w2")
-EMPLOYEE = Rule(name="employee", cookie=b"c", value=b"letmein", may_override=True, may_sample=True)
-FACE = EdgeFace(Hosts(["www.hello.world", "*.example"]), Policy([DOGFOOD, EMPLOYEE]))
+CONFIG = """
+hosts: [www.hello.world, "*.example"]
+trust:
+- {name: dogfood, cookie: {name: c, equals: dogfood}, override: /host/w => /srv/w2}
+- {name: employee, cookie: {name: c, equals: letmein}, may_override: true, may_sample: true}
+- {name: office, peers: [10.0.0.0/16, "fd00::/8"], may_sample: true}
+- {name: loose, cookie: {name: loose, contains: DogFood}, override: /host/w => /srv/w3}
+- {name: narrow, cookie: {name: c, equals: narrow},
+   may_override: {prefixes: [/host/w], targets: [/srv/w2, /srv/w3]}}
+tracing: {sample_rate: 0.25}
+"""
 
 
-def head(*lines: bytes, host: bytes = b"www.hello.world") -> RequestHead:
-    raw = b"\r\n".join((b"GET / HTTP/1.1", b"Host: " + host, *lines)) + b"\r\n\r\n"
+def face_of(text: str) -> EdgeFace:
+    return EdgeFace(assemble(load(EdgeConfig, text, source="edge.yml")).face)
+
+
+FACE = face_of(CONFIG)
+
+
+def head(
+    *lines: bytes, host: bytes = b"www.hello.world", target: bytes = b"/", method: bytes = b"GET"
+) -> RequestHead:
+    start = method + b" " + target + b" HTTP/1.1"
+    raw = b"\r\n".join((start, b"Host: " + host, *lines)) + b"\r\n\r\n"
     return read_request_head(raw, EDGE_LIMITS)
 
 
-def believed(*lines: bytes) -> RequestContext:
-    read = FACE.read(head(*lines), PEER)
-    assert not isinstance(read, Reply)
-    return read[0]
+def decided(*lines: bytes, peer: Peer = PEER, face: EdgeFace = FACE) -> EdgeContext:
+    return face.settings.policy.decide(head(*lines), peer)
 
 
 TRACE = b"l5d-ctx-trace: NEKbBLa79Hg0QpsEtrv0eDRCmwS2u/R4AAAAAAAAAAA="
+SAMPLED_TRACE = b"l5d-ctx-trace: NEKbBLa79Hg0QpsEtrv0eDRCmwS2u/R4AAAAAAAAAAY="
 
 
 def test_an_outsider_is_not_believed() -> None:
-    context = believed(b"l5d-dtab: /a=>/b", b"l5d-sample: 1", TRACE)
-    assert (context.local, context.sample, context.trace, context.trusted) == (
-        b"",
-        None,
-        None,
-        False,
-    )
+    context = decided(b"l5d-dtab: /a=>/b", b"l5d-sample: 1", TRACE)
+    assert (context.local, context.sample, context.trace) == (b"", 0.25, None)
+    assert not context.trusted
+    assert context.dropped
+    assert not decided(b"x-mine: 1").dropped
 
 
 def test_the_dogfood_rule_gives_its_override_and_no_more() -> None:
-    context = believed(b"Cookie: a=b; c=dogfood", b"l5d-dtab: /x=>/y", b"l5d-sample: 1", TRACE)
+    context = decided(b"Cookie: a=b; c=dogfood", b"l5d-dtab: /x=>/y", b"l5d-sample: 1", TRACE)
     assert context.local == b"/host/w=>/srv/w2"
-    assert (context.sample, context.trace, context.trusted) == (None, None, False)
+    assert (context.sample, context.trace, context.trusted) == (0.25, None, False)
     assert context.rule == "dogfood"
+    assert context.tags == {"edge.rule": "dogfood", "edge.override": "rule"}
 
 
 def test_an_employee_is_believed() -> None:
-    context = believed(b"Cookie: c=letmein", b"l5d-dtab: /host/x=>/srv/y", b"l5d-sample: 0", TRACE)
+    context = decided(b"Cookie: c=letmein", b"l5d-dtab: /host/x=>/srv/y", b"l5d-sample: 0", TRACE)
     assert context.local == b"/host/x=>/srv/y"
     assert context.sample == 0.0
     assert context.trace is not None
     assert context.trusted
+
+
+def test_a_trace_that_is_recorded_counts_only_from_who_may_sample() -> None:
+    believed = decided(b"Cookie: c=letmein", SAMPLED_TRACE)
+    assert believed.trace is not None
+    assert believed.trace.sampled
+    assert believed.forced
+    narrow = decided(b"Cookie: c=narrow", SAMPLED_TRACE)
+    assert narrow.trace is not None
+    assert narrow.trace.sampled is None
+    assert not narrow.forced
+
+
+@pytest.mark.parametrize(
+    ("ip", "rule"),
+    [
+        ("10.0.3.4", "office"),
+        ("10.1.0.0", ""),
+        ("fd00::1", "office"),
+        ("::ffff:10.0.0.1", "office"),
+    ],
+)
+def test_a_network_may_be_trusted(ip: str, rule: str) -> None:
+    assert decided(b"l5d-sample: 1", peer=Peer(ip, 1)).rule == rule
 
 
 @pytest.mark.parametrize(
@@ -76,11 +120,19 @@ def test_an_employee_is_believed() -> None:
     ],
 )
 def test_a_cookie_must_equal_byte_for_byte_and_once(cookie: bytes) -> None:
-    assert believed(b"Cookie: " + cookie).rule == ""
+    assert decided(b"Cookie: " + cookie).rule == ""
 
 
 def test_a_cookie_in_two_lines_is_given_twice() -> None:
-    assert believed(b"Cookie: c=dogfood", b"Cookie: c=letmein").rule == ""
+    assert decided(b"Cookie: c=dogfood", b"Cookie: c=letmein").rule == ""
+
+
+@pytest.mark.parametrize("value", [b"dogfood", b"DOGFOOD", b"xdogfoodx"])
+def test_the_tutorials_form_matches_anywhere_and_is_warned_of(value: bytes) -> None:
+    assert decided(b"Cookie: loose=" + value).rule == "loose"
+    config = load(EdgeConfig, CONFIG, source="edge.yml")
+    assert len(config.warnings) == 1
+    assert "trust rule loose" in config.warnings[0]
 
 
 OURS = [
@@ -100,6 +152,8 @@ OURS = [
     b"l5d-retryable",
     b"l5d-success-class",
     b"l5d-foo",
+    b"weir-grant",
+    b"weir-debug",
 ]
 
 
@@ -109,8 +163,15 @@ def test_every_name_of_ours_is_dropped_in_every_form(name: bytes, copies: int) -
     forms = [name, name.upper(), name.title(), name.replace(b"-", b"_"), name.replace(b"-", b".")]
     for form in forms:
         request = head(*[form + b": smuggled"] * copies)
-        block = FACE.upstream_block(request, RequestContext(trusted=False), PEER)
-        assert b"smuggled" not in block
+        context, _ = read(request)
+        assert b"smuggled" not in FACE.upstream_block(request, context, PEER)
+
+
+def read(request: RequestHead, face: EdgeFace = FACE) -> tuple[EdgeContext, bytes | None]:
+    found = face.read(request, PEER)
+    assert isinstance(found, tuple)
+    assert isinstance(found[0], EdgeContext)
+    return found[0], found[1]
 
 
 @pytest.mark.parametrize(
@@ -118,10 +179,23 @@ def test_every_name_of_ours_is_dropped_in_every_form(name: bytes, copies: int) -
 )
 def test_where_a_request_came_from_is_said_by_us(name: bytes) -> None:
     request = head(name + b": forged", b"Cookie: c=letmein")
-    context = believed(b"Cookie: c=letmein")
+    context, _ = read(request)
     block = FACE.upstream_block(request, context, PEER)
     assert b"forged" not in block
-    assert b"\r\nX-Forwarded-For: 10.9.8.7" in block
+    assert b"\r\nX-Forwarded-For: 10.9.8.7\r\n" in block
+
+
+def test_a_trusted_proxy_is_believed_about_the_client() -> None:
+    face = face_of("hosts: [www.hello.world]\nproxies: [10.9.0.0/16]\n")
+    lines = (b"X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.9.1.1", b"X-Forwarded-Proto: https")
+    request = head(*lines)
+    context, _ = read(request, face)
+    assert (context.client, context.https) == ("192.0.2.7", True)
+    block = face.upstream_block(request, context, PEER)
+    assert b"\r\nX-Forwarded-For: 192.0.2.7, 10.9.8.7\r\n" in block
+    assert b"\r\nX-Forwarded-Proto: https\r\n" in block
+    stranger = face.settings.policy.decide(head(*lines), Peer("192.0.2.9", 1))
+    assert (stranger.client, stranger.https) == ("192.0.2.9", False)
 
 
 @pytest.mark.parametrize(
@@ -137,13 +211,23 @@ def test_a_host_has_one_form(host: bytes, normal: bytes) -> None:
     assert normal_host(host) == normal
 
 
-def test_hosts_are_exact_or_below_a_suffix() -> None:
-    hosts = Hosts(["www.hello.world", "*.Example"])
-    assert b"www.hello.world" in hosts
-    assert b"a.b.example" in hosts
-    assert b"example" not in hosts
-    assert b"notexample" not in hosts
-    assert b"hello.world" not in hosts
+def test_hosts_are_exact_or_below_the_longest_suffix_or_the_default() -> None:
+    hosts = HostTable({"www.hello.world": 1, "*.Example": 2, "*.b.example": 3})
+    assert hosts.find(b"WWW.hello.world:80") == (b"www.hello.world", 1)
+    assert hosts.find(b"a.example") == (b"a.example", 2)
+    assert hosts.find(b"a.b.example") == (b"a.b.example", 3)
+    assert hosts.find(b"b.example") == (b"b.example", 2)
+    for name in (b"example", b".example", b"notexample", b"hello.world"):
+        assert hosts.find(name) == (name, None)
+    assert HostTable({"*": 1}).find(b"any") == (b"any", 1)
+
+
+def test_a_flood_of_hosts_is_not_remembered() -> None:
+    hosts = HostTable({"*.example": 1})
+    for number in range(10_000):
+        hosts.find(b"h%d.example" % number)
+        hosts.find(b"h%d.elsewhere" % number)
+    assert len(hosts._memo) <= 4_096
 
 
 @pytest.mark.parametrize(
@@ -162,14 +246,70 @@ def test_hosts_are_exact_or_below_a_suffix() -> None:
     ],
 )
 def test_an_override_may_not_leave_the_mesh(override: str) -> None:
-    assert leaves_the_mesh(read_dtab(override)) is not None
-    read = FACE.read(head(b"Cookie: c=letmein", b"l5d-dtab: " + override.encode()), PEER)
-    assert isinstance(read, Reply)
-    assert read.status == 403
+    assert Capability().refuses(read_dtab(override)) is not None
+    context = decided(b"Cookie: c=letmein", b"l5d-dtab: " + override.encode())
+    assert context.answer is not None
+    assert context.answer.status == 403
 
 
 @pytest.mark.parametrize(
     "override", ["", "/host/w => /srv/w2", "/svc/* => /srv/x | ~", "/host/w => ! ; /a => $"]
 )
 def test_an_override_within_the_mesh_passes(override: str) -> None:
-    assert leaves_the_mesh(read_dtab(override)) is None
+    assert Capability().refuses(read_dtab(override)) is None
+
+
+@pytest.mark.parametrize(
+    ("override", "fine"),
+    [
+        ("/host/w => /srv/w2", True),
+        ("/host/w/deeper => /srv/w3/x", True),
+        ("/host/w => 1*/srv/w2 & 2*/srv/w3", True),
+        ("/host/w => ~", True),
+        ("/host => /srv/w2", False),
+        ("/host/* => /srv/w2", False),
+        ("/host/x => /srv/w2", False),
+        ("/host/w => /srv/w1", False),
+        ("/host/w => /srv", False),
+        ("/host/w => /srv/w2 | /srv/w1", False),
+        ("/host/w => /$/inet/127.0.0.1/80", False),
+    ],
+)
+def test_an_override_is_held_to_its_scope(override: str, fine: bool) -> None:
+    context = decided(b"Cookie: c=narrow", b"l5d-dtab: " + override.encode())
+    assert (context.answer is None) is fine
+
+
+def test_a_scope_may_open_addresses_by_saying_so() -> None:
+    scope = "{prefixes: [/host], targets: [/$/inet/127.0.0.1]}"
+    face = face_of(f"trust: [{{name: a, cookie: {{name: c, equals: d}}, may_override: {scope}}}]\n")
+    near, far = (
+        b"l5d-dtab: /host/w=>/$/inet/127.0.0.1/80",
+        b"l5d-dtab: /host/w=>/$/inet/10.0.0.1/80",
+    )
+    assert decided(b"Cookie: c=d", near, face=face).answer is None
+    assert decided(b"Cookie: c=d", far, face=face).answer is not None
+
+
+def test_an_override_of_very_many_entries_is_refused() -> None:
+    table = ";".join(f"/host/h{number}=>/srv/a" for number in range(ENTRIES_MAX + 1))
+    why = Capability().refuses(read_dtab(table))
+    assert why is not None
+    assert "entries" in why
+
+
+def test_the_trail_tells_each_step_and_changes_nothing() -> None:
+    trail = Trail()
+    request = head(b"Cookie: c=dogfood", b"L5d-Dtab: /x=>/y", host=b"WWW.hello.world:80")
+    context = FACE.settings.policy.decide(request, PEER, trail)
+    assert context == FACE.settings.policy.decide(request, PEER)
+    assert [tuple(step) for step in trail.steps] == [
+        ("client", "10.9.8.7"),
+        ("host", "WWW.hello.world:80 is www.hello.world in its normal form"),
+        ("place", "host rule www.hello.world"),
+        ("sample", "0.25 by tracing.sample_rate"),
+        ("trust", "rule dogfood applies"),
+        ("believed", "dogfood: its requests get an override"),
+        ("header", "L5d-Dtab: /x=>/y is dropped"),
+        ("override", "/host/w=>/srv/w2"),
+    ]

@@ -1,26 +1,150 @@
-"""`weir edge`: the gateway."""
+"""`weir edge`: the gateway, and its configuration file."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
+
+from weir.commands.serving import USAGE, read_config, serve
 
 
-def edge(
-    config: Annotated[Path, typer.Argument(help="edge.yml")],
+class _FileOrCommand(TyperGroup):
+    """`weir edge FILE` is `weir edge run FILE`."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Put `run` before what is no command."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_FileOrCommand,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help=(
+        "Run the gateway for public traffic, and look after its file.\n\n"
+        "weir edge edge.yml         run it\n\n"
+        "weir edge check edge.yml   every problem at once\n\n"
+        "weir edge fmt edge.yml     write it neatly\n\n"
+        "weir edge schema           JSON Schema, for editors\n\n"
+        "SIGHUP, a change of the file and POST /reload on the admin port reload it."
+    ),
+)
+
+
+@app.command("run")
+def run(
+    file: Annotated[Path | None, typer.Argument(help="edge.yml")] = None,
+    config: Annotated[Path | None, typer.Option(help="The same, by name.")] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Written once every port is bound.")
     ] = None,
 ) -> None:
-    """Run the gateway for public traffic.
+    """Run the gateway.
 
     Example: weir edge edge.yml
     """
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415 - other commands start without it
-    from edge.process import EdgeProcess  # noqa: PLC0415
-    from weir.commands.serving import read_config, serve  # noqa: PLC0415
+    import asyncio  # noqa: PLC0415 - other commands start without it
 
-    checked = read_config(EdgeConfig, config)
-    serve("edge", lambda: EdgeProcess(checked), ready_file)
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.process import EdgeProcess  # noqa: PLC0415
+    from edge.reload import ConfigSource  # noqa: PLC0415
+
+    chosen = file or config
+    if chosen is None or (file is not None and config is not None):
+        typer.echo("weir edge: name one configuration file", err=True)
+        raise typer.Exit(USAGE)
+    checked = read_config(EdgeConfig, chosen)
+    source = ConfigSource(chosen, os.environ)
+    source.read()  # for the places of its values
+
+    def make() -> EdgeProcess:
+        process = EdgeProcess(checked, source, lambda text: typer.echo(f"edge: {text}", err=True))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reload_soon)
+        return process
+
+    serve("edge", make, ready_file)
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="edge.yml")],
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Tell everything that is wrong with FILE, and what to think about."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from config import ConfigError, load  # noqa: PLC0415
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+
+    text = _read(file)
+    try:
+        checked = load(EdgeConfig, text, source=str(file), env=os.environ)
+    except ConfigError as error:
+        if as_json:
+            found = [asdict(one) for one in error.problems]
+            sys.stdout.write(json.dumps({"problems": found, "warnings": []}) + "\n")
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        told = {"problems": [], "warnings": list(checked.warnings)}
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    for warning in checked.warnings:
+        typer.echo(f"{file}: warning: {warning}", err=True)
+    hosts = len(checked.host_rules)
+    rules = len(checked.trust)
+    sys.stdout.write(
+        f"{file}: fine; {hosts} host rule{'s' * (hosts != 1)}, "
+        f"{rules} rule{'s' * (rules != 1)} of trust, "
+        f"grants {'on' if checked.grants is not None else 'off'}\n"
+    )
+
+
+@app.command("fmt")
+def fmt(
+    file: Annotated[Path, typer.Argument(help="edge.yml")],
+    write: Annotated[bool, typer.Option("--write", help="Change the file.")] = False,  # noqa: FBT002
+) -> None:
+    """Write FILE in its canonical layout, comments included."""
+    from config import ConfigError  # noqa: PLC0415
+    from edge.layout import lay_out  # noqa: PLC0415
+    from weir.commands.serving import write_atomically  # noqa: PLC0415
+
+    text = _read(file)
+    try:
+        laid_out = lay_out(text, source=str(file))
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    if not write:
+        sys.stdout.write(laid_out)
+    elif laid_out != text:
+        write_atomically(file, laid_out)
+        typer.echo(f"{file}: rewritten", err=True)
+
+
+@app.command("schema")
+def schema() -> None:
+    """Write the JSON Schema of edge.yml."""
+    from config import json_schema  # noqa: PLC0415
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(json_schema(EdgeConfig), indent=2) + "\n")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"{file}: cannot be read: {error}", err=True)
+        raise typer.Exit(USAGE) from None

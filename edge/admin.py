@@ -1,0 +1,201 @@
+"""The gateway's admin port: reload, explain, routes, recent requests, beside the mesh's pages."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from edge.admin_guard import AdminGuard
+from edge.explain import SOMEBODY, BadQuestion, Question, explain_request
+from edge.origins import origins
+from mesh.admin import Admin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from edge.process import EdgeProcess
+    from tracing.recorder import Recorder
+
+_BODY_MAX: Final = 65_536
+_BAD_REQUEST: Final = 400
+_CONFLICT: Final = 409
+
+
+class EdgeAdmin:
+    """Answers from the live state of the gateway beside it."""
+
+    def __init__(self, process: EdgeProcess, recorder: Recorder | None) -> None:
+        self._process = process
+        self._recorder = recorder
+
+    def app(self) -> ASGIApp:
+        """The application, behind its guard."""
+        config = self._process.config
+        mesh = Admin(
+            [self._process.router],
+            config.model_dump(mode="json", exclude_unset=True),
+            self._recorder,
+            None,
+        )
+        routes = [
+            Route("/", self._index),
+            Route("/config.json", self._config),
+            Route("/config/origins", self._origins),
+            Route("/edge.json", self._edge),
+            Route("/explain", self._explain_page, methods=["GET"]),
+            Route("/explain", self._explain, methods=["POST"]),
+            Route("/recent", self._recent),
+            Route("/reload", self._reload, methods=["POST"]),
+            Route("/routes", self._routes),
+            Mount("/", mesh.app()),
+        ]
+        return AdminGuard(Starlette(routes=routes), config.admin.hosts)
+
+    async def _index(self, request: Request) -> Response:
+        del request
+        pages = ("edge.json", "config.json", "config/origins", "explain", "recent", "routes")
+        more = ("admin/metrics.json", "admin/metrics/prometheus", "client_state.json")
+        links = "".join(f'<li><a href="/{page}">{page}</a>' for page in (*pages, *more))
+        return _page("weir edge", f"<ul>{links}</ul>")
+
+    async def _reload(self, request: Request) -> Response:
+        del request
+        done = await self._process.reload()
+        return JSONResponse(done.as_json(), 200 if done.done else _CONFLICT)
+
+    async def _config(self, request: Request) -> Response:
+        del request
+        return JSONResponse(self._process.config.model_dump(mode="json", exclude_unset=True))
+
+    async def _origins(self, request: Request) -> Response:
+        del request
+        return JSONResponse(origins(self._process.config, self._process.source))
+
+    async def _edge(self, request: Request) -> Response:
+        """What only the gateway counts."""
+        del request
+        process = self._process
+        face, settings = process.face, process.face.settings
+        desk, audit = settings.desk, settings.audit
+        last = process.last_reload
+        return JSONResponse(
+            {
+                "dropped_requests": face.dropped,
+                "ambiguous_paths": face.ambiguous,
+                "rate_limited": settings.limiter.refused,
+                "forced_samples_refused": settings.forced.refused,
+                "grants": None
+                if desk is None
+                else {"used": desk.used, "refused": dict(desk.refused), "keys": list(desk.keys)},
+                "audit": None
+                if audit is None
+                else {"written": audit.written, "dropped": audit.dropped},
+                "reloads": process.reloads,
+                "last_reload": None if last is None else last.as_json(),
+                "warnings": list(process.config.warnings),
+            }
+        )
+
+    async def _explain(self, request: Request) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_MAX:
+                return PlainTextResponse("too large\n", 413)
+        try:
+            told = await self._told(json.loads(body))
+        except (ValueError, TypeError, AttributeError, BadQuestion) as error:
+            return PlainTextResponse(f"{error}\n", _BAD_REQUEST)
+        return JSONResponse(told)
+
+    async def _told(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        process = self._process
+        question = Question(
+            url=str(asked["url"]),
+            method=str(asked.get("method", "GET")),
+            headers=tuple((str(name), str(value)) for name, value in asked.get("headers", ())),
+            client=str(asked.get("client", SOMEBODY)),
+        )
+        answered = await explain_request(
+            question, process.face, process.router.settings, process.router.interpreter
+        )
+        return answered.as_json() | {"text": answered.lines()}
+
+    async def _explain_page(self, request: Request) -> Response:
+        url = request.query_params.get("url", "")
+        cookie = request.query_params.get("cookie", "")
+        said = ""
+        if url:
+            headers = [["Cookie", cookie]] if cookie else []
+            try:
+                told = await self._told({"url": url, "headers": headers})
+                said = "\n".join(told["text"])
+            except (BadQuestion, ValueError) as error:
+                said = str(error)
+        form = (
+            "<form><label>URL <input name=url size=60 value='{}'></label> "
+            "<label>Cookie <input name=cookie size=40 value='{}'></label> "
+            "<button>Explain</button></form><pre>{}</pre>"
+        ).format(*(html.escape(text, quote=True) for text in (url, cookie, said)))
+        return _page("Explain", form)
+
+    async def _routes(self, request: Request) -> Response:
+        rows = [
+            {
+                "service": str(route.service),
+                "rule": route.tags.get("edge.host", ""),
+                "override": route.tags.get("dtab.local", ""),
+                "goes_to": repr(route),
+            }
+            for route in self._process.router.routes.routes()
+        ]
+        return _table(request, "Routes", rows)
+
+    async def _recent(self, request: Request) -> Response:
+        rows = [
+            {
+                "trace": record.trace_id.hex(),
+                "start_us": record.start_us,
+                "elapsed_us": record.elapsed_us,
+                "name": record.name,
+                **(record.route or {}),
+                **record.tags,
+            }
+            for record in reversed(self._process.recent)
+        ]
+        return _table(request, "Recent requests that were recorded", rows)
+
+
+def _table(request: Request, title: str, rows: Sequence[Mapping[str, Any]]) -> Response:
+    """Rows as JSON, or as a page for who asks for one."""
+    if "text/html" not in request.headers.get("accept", ""):
+        return JSONResponse(list(rows))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f"<th>{html.escape(name)}" for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(row.get(name, '')))}" for name in columns)
+        for row in rows
+    )
+    return _page(title, f"<table><tr>{head}{body}</table>" if rows else "<p>None yet.</p>")
+
+
+def _page(title: str, body: str) -> Response:
+    return HTMLResponse(
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
+        "<style>body{font:1em/1.5 system-ui,sans-serif;margin:2em;color-scheme:light dark}"
+        "td,th{text-align:left;padding:.1em .8em .1em 0}pre{white-space:pre-wrap}</style>"
+        f"<h1>{title}</h1>{body}\n",
+        headers={
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+            "form-action 'self'; frame-ancestors 'none'",
+            "Cache-Control": "no-store",
+        },
+    )

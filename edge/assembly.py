@@ -1,0 +1,125 @@
+"""From a checked configuration to the live parts behind the face; what can be kept is kept."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge.audit import Audit
+from edge.compile import Planner, compile_ceiling, compile_places, compile_rules
+from edge.face import FaceSettings
+from edge.grant_desk import GrantDesk
+from edge.grant_files import GrantFiles
+from edge.limiter import Limiter, Limits
+from edge.peers import Peers
+from edge.policy import Policy
+from edge.rates import Meter, Rate
+from mesh.classify import Classifier
+from mesh.router import RouterSettings
+from mesh.service import ServiceSettings
+from wire.limits import EDGE_LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.edge_config import EdgeConfig, LimitsConfig
+    from edge.field_types import RateConfig
+
+# A read that met a dead endpoint is asked of another, within the budget.
+_SERVICE = ServiceSettings(classifier=Classifier("io.l5d.http.retryableRead5XX"))
+
+
+def _wall_s() -> float:
+    return time.time_ns() / 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What one configuration makes."""
+
+    config: EdgeConfig
+    face: FaceSettings
+    router: RouterSettings
+    files: GrantFiles | None
+
+
+def assemble(
+    config: EdgeConfig, before: Assembly | None = None, wall_s: Callable[[], float] = _wall_s
+) -> Assembly:
+    """Parts for a configuration; counters, meters and verified grants of before go on."""
+    desk, files, audit = _grants(config, before)
+    tracing = config.tracing
+    rules = compile_rules(config.trust)
+    with_peers = bool(config.proxies) or any(rule.peers for rule in rules)
+    policy = Policy(
+        compile_places(config),
+        rules,
+        peers=Peers(config.proxies) if with_peers else None,
+        desk=desk,
+        grant_name=config.grants.name.encode() if config.grants is not None else b"weir-grant",
+        sample_rate=tracing.sample_rate if tracing is not None else None,
+        wall_s=wall_s,
+    )
+    limits = _limits(config.limits)
+    kept = before is not None and before.face.limiter.limits == limits
+    forced_per_s = tracing.forced_per_s if tracing is not None else 10.0
+    face = FaceSettings(
+        policy=policy,
+        desk=desk,
+        grant_name=config.grants.name.encode() if config.grants is not None else b"weir-grant",
+        grant_page=config.grants is not None and config.grants.page,
+        limiter=before.face.limiter if before is not None and kept else Limiter(limits),
+        forced=Meter(Rate(forced_per_s, max(1, int(forced_per_s))), 2),
+        audit=audit,
+        test_status=config.test_endpoint.status,
+        test_body=config.test_endpoint.body.encode(),
+    )
+    listen = config.all_listeners[0]
+    router = RouterSettings(
+        label="edge",
+        dtab=config.dtab,
+        ip=listen.ip,
+        port=listen.port,
+        limits=EDGE_LIMITS,
+        service=_SERVICE,
+        plan=Planner(config, policy.hosts, _SERVICE),
+    )
+    return Assembly(config=config, face=face, router=router, files=files)
+
+
+def _grants(
+    config: EdgeConfig, before: Assembly | None
+) -> tuple[GrantDesk | None, GrantFiles | None, Audit | None]:
+    grants = config.grants
+    if grants is None:
+        return None, None, None
+    old = before.config.grants if before is not None else None
+    ceiling = compile_ceiling(grants.allow, grants.lifetime_s_max)
+    audit = None
+    if grants.audit is not None:
+        audit = before.face.audit if before is not None else None
+        if audit is None or audit.file != grants.audit:
+            audit = Audit(grants.audit)
+    if before is not None and before.face.desk is not None and old is not None:
+        desk, files = before.face.desk, before.files
+        if (old.keys, old.revoked) == (grants.keys, grants.revoked):
+            desk.set_ceiling(ceiling)
+            return desk, files, audit
+    desk = GrantDesk(ceiling)
+    files = GrantFiles(desk, grants.keys, grants.revoked)
+    files.load()
+    return desk, files, audit
+
+
+def _limits(config: LimitsConfig) -> Limits:
+    return Limits(
+        client=_rate(config.client),
+        host=_rate(config.host),
+        grant=_rate(config.grant),
+        clients_max=config.clients_max,
+    )
+
+
+def _rate(config: RateConfig | None) -> Rate | None:
+    return None if config is None else Rate(config.per_s, config.burst)

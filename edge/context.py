@@ -1,0 +1,51 @@
+"""What is known of one request at the gateway. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mesh.context import RequestContext
+
+if TYPE_CHECKING:
+    from edge.grants import Grant
+    from edge.place import Place
+    from edge.rules import Rule
+    from wire.request import RequestHead
+
+
+class Answer(NamedTuple):
+    """An answer that the gateway gives itself: a redirect, a page, a refusal."""
+
+    status: int
+    stage: str  # which step answers: path, host, override, rate, grant
+    message: str = ""  # for the trusted; what outsiders see is the status alone
+    block: bytes = b""  # header lines, each led by CRLF
+    body: bytes | None = None  # None: an error page is made
+
+
+# No cycles: nothing here refers back to a context.
+class EdgeContext(RequestContext, gc=False):
+    """A verdict on one request.
+
+    Shape: `host` and `target` are in their normal forms; `place` None: a host that is not ours;
+    `key` names the route, empty where `answer` or the test endpoint answers; `dropped` says that
+    the request said something of ours that it may not.
+    """
+
+    host: bytes = b""
+    target: bytes = b""
+    key: bytes = b""
+    place: Place | None = None
+    by: Rule | None = None
+    grant: Grant | None = None
+    answer: Answer | None = None
+    request: RequestHead | None = None
+    client: str = ""
+    https: bool = False
+    own: bool = False  # a path of the gateway's own
+    dropped: bool = False
+    forced: bool = False  # it asks to be recorded beyond the place's rate: the budget decides
+    fallback_rate: float | None = None  # the place's rate, for when the budget is spent
+    debug: bool = False  # it asked for its trail, and may
+    trail: str = ""
+    audited: bool = False
