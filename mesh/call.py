@@ -64,6 +64,7 @@ class RoutedCall:
     _head = b""
     _failure = ""
     _status = 0
+    _start_us = 0
     _ordinary = True  # one attempt, and a success
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a request brings; a value between would cost an object
@@ -203,7 +204,7 @@ class RoutedCall:
             branch.tally.add(status, elapsed_us)
             if self._recorded:
                 self._record_client(branch, replica, status, now, "", retryable=False)
-                self._record_server(status, elapsed_us, request_bytes, response_bytes, "")
+                self._record_server(status, now, request_bytes, response_bytes, "")
             return
         broken = str(error) if error else ""
         if replica is not None:
@@ -214,10 +215,10 @@ class RoutedCall:
         self._router.stats.end(status, elapsed_us, success=success)
         if self._recorded:
             trouble = "" if success else self._failure or broken or str(status)
-            self._record_server(status, elapsed_us, request_bytes, response_bytes, trouble)
+            self._record_server(status, now, request_bytes, response_bytes, trouble)
 
     def _record_server(
-        self, status: int, elapsed_us: int, request_bytes: int, response_bytes: int, trouble: str
+        self, status: int, now: float, request_bytes: int, response_bytes: int, trouble: str
     ) -> None:
         tags = self._tags(status)
         tags["srv/request_payload_bytes"] = str(request_bytes)
@@ -231,8 +232,8 @@ class RoutedCall:
             self._trace,
             "SERVER",
             self._route.span_name,
-            router.deps.wall_ns() // 1_000 - elapsed_us,
-            elapsed_us,
+            self._started_us(),
+            int((now - self._started_at) * 1e6) or 1,
             router.span_local,
             self._peer,
             tags,
@@ -309,19 +310,26 @@ class RoutedCall:
         if trouble:
             tags["error"] = trouble
         router = self._router
-        elapsed_us = int((now - self._attempt_at) * 1e6) or 1
         router.record(
             # An attempt that was refused before its head was made has no id yet.
             self._trace.child(self._child_id if self._head else router.deps.new_id()),
             "CLIENT",
             self._request.method.decode("latin-1"),
-            router.deps.wall_ns() // 1_000 - elapsed_us,
-            elapsed_us,
+            self._started_us() + int((self._attempt_at - self._started_at) * 1e6),
+            int((now - self._attempt_at) * 1e6) or 1,
             router.client_local or branch.client.span_local,
             replica.span_endpoint,
             tags,
             branch.tags,
         )
+
+    def _started_us(self) -> int:
+        """When the request came, by the wall clock: read once, so that its spans agree."""
+        if not self._start_us:
+            deps = self._router.deps
+            elapsed_us = int((deps.monotonic_s() - self._started_at) * 1e6)
+            self._start_us = deps.wall_ns() // 1_000 - elapsed_us
+        return self._start_us
 
     # ---- failing
 
