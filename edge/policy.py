@@ -36,6 +36,8 @@ OURS: Final = re.compile(rb"\r\n(?:l5d|weir)[-_.]", re.IGNORECASE)
 # Everything below is the gateway's own. "/." is odd in a path, so ordinary targets come out of
 # their normal form as the same object and never ask.
 OWN_PATHS: Final = b"/.weir/"
+# Greedy: a grant is 400 bytes and more, and the lazy form costs 10 µs for it.
+_COOKIE: Final = re.compile(rb"\r\ncookie:([^\r\n]*)", re.IGNORECASE)
 _DEBUG_HEADER: Final = b"weir-debug"
 _CHECKED_MAX: Final = 1_000
 BAD_REQUEST: Final = 400
@@ -245,7 +247,7 @@ def cookies(block: bytes) -> dict[bytes, list[bytes]]:
     Names and values as sent: case counts, quotes stay.
     """
     jar: dict[bytes, list[bytes]] = {}
-    for line in values(block, b"cookie"):
+    for line in _COOKIE.findall(block):
         for pair in line.split(b";"):
             name, equals, value = pair.strip(b" \t").partition(b"=")
             if equals:
