@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SWEEP_S = (
     0.5  # how late a timeout may be; one pass over 10,000 connections costs about a millisecond
 )
+_ABORT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Listener:
         self.settings = settings or ListenerSettings()
         self.loop = asyncio.get_running_loop()
         self.tasks = Tasks()
-        self.draining = False
+        self.draining = False  # every answer ends its connection; new ones are still served
+        self._closed = False
         self.accepted = 0
         self.rejected = 0  # over connections_max
         self.refused = 0  # bytes that were no request
@@ -87,7 +89,7 @@ class Listener:
 
     def admit(self, connection: Downstream) -> bool:
         """Count a new connection in; False when there are too many."""
-        if len(self._connections) >= self.settings.connections_max or self.draining:
+        if len(self._connections) >= self.settings.connections_max or self._closed:
             self.rejected += 1
             return False
         self.accepted += 1
@@ -141,6 +143,10 @@ class Listener:
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._stop_accepting()
+        self._closed = True
         for connection in list(self._connections):
             connection.abort_exchange()
         await self.tasks.aclose()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ABORT_S):  # the loop ends a connection some turns later
+                await self._empty.wait()
