@@ -42,6 +42,7 @@ _READ_HERE: Final = (
     rb"weir[-_.][^:\r\n]*",
 )
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
+_DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
 _DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, _EVERYTHING_OURS)
 _DROP_OF_TRUSTED: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
@@ -187,8 +188,8 @@ class EdgeFace:
         del success
         context = cast("EdgeContext", context)
         block = response.end_to_end()
-        if not context.trusted or b"ia:" in block:
-            block = _DOWN.sub(b"", block)
+        if not response.plain:
+            block = (_DOWN_TO_TRUSTED if context.trusted else _DOWN).sub(b"", block)
         place = context.place
         if place is not None and place.response is not NO_EDITS:
             block = place.response.apply(block)

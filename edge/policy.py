@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 # `_` and `.` for `-` reach applications as the same name through CGI-like gateways.
 OURS: Final = re.compile(rb"\r\n(?:l5d|weir)[-_.]", re.IGNORECASE)
-# Everything below is the gateway's own. "/." is odd in a path, so ordinary targets come out of
-# their normal form as the same object and never ask.
+# Everything below is the gateway's own.
 OWN_PATHS: Final = b"/.weir/"
 # Greedy: a grant is 400 bytes and more, and the lazy form costs 10 µs for it.
 _COOKIE: Final = re.compile(rb"\r\ncookie:([^\r\n]*)", re.IGNORECASE)
@@ -91,7 +90,7 @@ class Policy:
             if place.paths:
                 place = place.at(target)
             context.place = place
-            context.own = target is not request.target and target.startswith(OWN_PATHS)
+            context.own = target.startswith(OWN_PATHS)
             context.key = host + b" " + place.prefix if place.prefix else host
             rate = place.sample_rate
             context.sample = context.fallback_rate = self._sample_rate if rate is None else rate

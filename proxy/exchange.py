@@ -32,7 +32,7 @@ HELD_BYTES_MAX: Final = 65_536
 IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 # A trailer may not speak where only a head may: RFC 9110, 6.5.1; and never for us.
 FORBIDDEN_TRAILERS: Final = drop_pattern(
-    rb"l5d[-_.][^:\r\n]*",
+    rb"(?:l5d|weir)[-_.][^:\r\n]*",
     b"host",
     b"content-length",
     b"transfer-encoding",

@@ -45,7 +45,7 @@ PROTECTED: Final = re.compile(
     rb"(?:host|content-length|cookie|authorization|via|forwarded|x-forwarded-.*|x-real-ip|:.*)",
     re.IGNORECASE,
 )
-L5D: Final = re.compile(rb"l5d[-_.].*", re.IGNORECASE)
+L5D: Final = re.compile(rb"(?:l5d|weir)[-_.].*", re.IGNORECASE)
 # Envoy refuses from 10 tokens on as well.
 CONNECTION_TOKENS_MAX: Final = 9
 

@@ -14,7 +14,7 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*)
 # same in small letters, so one pass over the lowered block reads them all.
 _MARKS: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding|connection|upgrade|te|trailer|keep-alive"
-    rb"|proxy-[a-z-]*|via|l5d[-_.][^:]*)[ \t]*:[ \t]*([^\r\n]*)"
+    rb"|proxy-[a-z-]*|via|(?:l5d|weir)[-_.][^:]*)[ \t]*:[ \t]*([^\r\n]*)"
 )
 # What servers of HTTP/1.1 say that need not: taken out without a pattern.
 _KEEP_ALIVE_LINE: Final = b"\r\nConnection: keep-alive"

@@ -1,0 +1,99 @@
+"""`weir edge` as a process of its own, in front of mirrors that a directory names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.kits.running import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class RunningEdge:
+    """A running gateway: its ports, its file, what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], file: Path, facts: dict[str, Any]) -> None:
+        self.process = process
+        self.file = file
+        self.port: int = facts["ports"]["public"]
+        self.admin = f"http://127.0.0.1:{facts['ports']['admin']}"
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return self.file.with_suffix(".log").read_text()
+
+    def hang_up(self) -> None:
+        """Send SIGHUP."""
+        self.process.send_signal(signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def running_edge(folder: Path, config: str) -> Iterator[RunningEdge]:
+    """The gateway by this configuration, until the block ends; then it must stop at SIGTERM."""
+    file = folder / "edge.yml"
+    file.write_text(config)
+    ready = folder / "ready.json"
+    with file.with_suffix(".log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "weir", "edge", str(file), f"--ready-file={ready}"],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def look() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(file.with_suffix(".log").read_text())
+        return ready.exists()
+
+    try:
+        until(look, 30)
+        yield RunningEdge(process, file, json.loads(ready.read_text()))
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def services(folder: Path, ports: dict[str, int]) -> Path:
+    """A directory of address files, one a service."""
+    place = folder / "services"
+    place.mkdir(exist_ok=True)
+    for name, port in ports.items():
+        (place / name).write_text(f"127.0.0.1 {port}\n")
+    return place
+
+
+def send(port: int, data: bytes, *, source: str = "127.0.0.1") -> bytes:
+    """Send bytes on a connection of their own, and read one answer or until the end.
+
+    source: the client's address, any below 127.
+    """
+    with socket.create_connection(("127.0.0.1", port), 10, (source, 0)) as sock:
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(data)
+        got = b""
+        with contextlib.suppress(ConnectionError):
+            while b"\r\n\r\n" not in got and (more := sock.recv(65_536)):
+                got += more
+            head, _, body = got.partition(b"\r\n\r\n")
+            length = 0
+            for line in head.lower().split(b"\r\n"):
+                if line.startswith(b"content-length:"):
+                    length = int(line[15:])
+            while len(body) < length and (more := sock.recv(65_536)):
+                body += more
+                got += more
+        return got
