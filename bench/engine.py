@@ -1,8 +1,8 @@
 """CPU per request of the gateway beside nginx and other proxies, in one run, interleaved.
 
-The proxy has one CPU, the load generator (wrk) and the upstream share the other. CPU time is the kernel's own account
-of the proxy's processes; absolute figures drift on shared machines, so every figure stands beside nginx's of the same
-round.
+The proxy has one CPU, the load generator (wrk) and the upstream share the other. CPU time is the
+kernel's own account of the proxy's processes; absolute figures drift on shared machines, so every
+figure stands beside nginx's of the same round.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench._peers.process import Program
 from bench._peers.programs import PEERS, envoy_zipkin, nginx_upstream, weir_traced
+
+if TYPE_CHECKING:
+    from bench._peers.process import Program
 
 PROXY_CPU, LOAD_CPU = 0, 1
 HEADERS = (
@@ -153,6 +156,18 @@ def _rounds(programs: list[Program], arguments: argparse.Namespace) -> list[Figu
     return [median(rounds) for rounds in figures.values()]
 
 
+_COLUMNS = (
+    ("", 14),
+    ("CPU µs/req", 12),
+    ("ratio", 8),
+    ("req/s", 10),
+    ("p50 ms", 9),
+    ("p99 ms", 9),
+    ("MiB", 8),
+    ("errors", 8),
+)
+
+
 def show(figures: list[Figure]) -> str:
     """A table with ratios to nginx, load by load."""
     lines = []
@@ -161,11 +176,11 @@ def show(figures: list[Figure]) -> str:
         base = next((one for one in rows if one.name == "nginx"), rows[0])
         lines += [
             f"\n{load} (ratios to {base.name})",
-            f"{'':14}{'CPU µs/req':>12}{'ratio':>8}{'req/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'MiB':>8}{'errors':>8}",
+            "".join(f"{title:>{width}}" for title, width in _COLUMNS),
         ]
         lines += [
-            f"{one.name:14}{one.cpu_us:12.1f}{one.cpu_us / base.cpu_us:8.2f}{one.requests_per_s:10.0f}"
-            f"{one.p50_ms:9.2f}{one.p99_ms:9.2f}{one.memory_mib:8.0f}{one.errors:8d}"
+            f"{one.name:14}{one.cpu_us:12.1f}{one.cpu_us / base.cpu_us:8.2f}"
+            f"{one.requests_per_s:10.0f}{one.p50_ms:9.2f}{one.p99_ms:9.2f}{one.memory_mib:8.0f}{one.errors:8d}"
             for one in rows
         ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How each program is configured: the tutorials' rules where it can, plain forwarding where it cannot."""
+"""How each program is configured: the tutorials' rules where it can, else plain forwarding."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ http {{
 
 
 def nginx(folder: Path, upstream: int, cpu: int) -> Program | None:
-    """nginx with headers-more and the tutorials' rules."""
+    """The real nginx with headers-more and the tutorials' rules."""
     if shutil.which("nginx") is None or not NGINX_MODULE.exists():
         return None
     port = free_port()
@@ -181,18 +181,11 @@ def _envoy(
                 collector_hostname: zipkin
                 collector_endpoint_version: HTTP_JSON"""
     )
-    zipkin = (
-        ""
-        if collector is None
-        else f"""
-  - name: zipkin
-    connect_timeout: 1s
-    type: STATIC
-    load_assignment:
-      cluster_name: zipkin
-      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {collector}}}}}}}}}]}}]"""
-    )
+    zipkin = "" if collector is None else _envoy_cluster("zipkin", collector)
     config = folder / f"{name}.yaml"
+    http = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    router = "envoy.extensions.filters.http.router.v3.Router"
+    gone = "l5d-dtab, l5d-sample, l5d-ctx-trace, l5d-ctx-dtab, l5d-ctx-deadline"
     config.write_text(f"""
 static_resources:
   listeners:
@@ -201,28 +194,35 @@ static_resources:
     - filters:
       - name: envoy.filters.network.http_connection_manager
         typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          "@type": type.googleapis.com/{http}
           stat_prefix: public{tracing}
           http_filters:
           - name: envoy.filters.http.router
-            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
+            typed_config: {{"@type": type.googleapis.com/{router}}}
           route_config:
             virtual_hosts:
             - name: all
               domains: ["*"]
-              request_headers_to_remove: [l5d-dtab, l5d-sample, l5d-ctx-trace, l5d-ctx-dtab, l5d-ctx-deadline]
+              request_headers_to_remove: [{gone}]
               routes: [{{match: {{prefix: "/"}}, route: {{cluster: l5d}}}}]
-  clusters:
-  - name: l5d
-    connect_timeout: 1s
-    type: STATIC
-    load_assignment:
-      cluster_name: l5d
-      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {upstream}}}}}}}}}]}}]{zipkin}
+  clusters:{_envoy_cluster("l5d", upstream)}{zipkin}
 """)
     command = [binary, "-c", str(config), "--concurrency", "1", "--log-level", "error"]
     command += ["--base-id", str(port)]
     return start(name, command, port, cpu, folder / f"{name}.log")
+
+
+def _envoy_cluster(name: str, port: int) -> str:
+    return f"""
+  - name: {name}
+    connect_timeout: 1s
+    type: STATIC
+    load_assignment:
+      cluster_name: {name}
+      endpoints:
+      - lb_endpoints:
+        - endpoint:
+            address: {{socket_address: {{address: 127.0.0.1, port_value: {port}}}}}"""
 
 
 def weir(folder: Path, upstream: int, cpu: int) -> Program:
