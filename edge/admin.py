@@ -112,12 +112,14 @@ class EdgeAdmin:
                 return PlainTextResponse("too large\n", 413)
         try:
             told = await self._told(json.loads(body))
-        except (ValueError, TypeError, AttributeError, BadQuestion) as error:
+        except (ValueError, TypeError, BadQuestion) as error:
             return PlainTextResponse(f"{error}\n", _BAD_REQUEST)
         return JSONResponse(told)
 
-    async def _told(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+    async def _told(self, asked: Any) -> dict[str, Any]:
         process = self._process
+        if not isinstance(asked, dict) or "url" not in asked:
+            raise BadQuestion('send {"url": …}, and method, headers and client if you like')
         question = Question(
             url=str(asked["url"]),
             method=str(asked.get("method", "GET")),

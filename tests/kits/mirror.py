@@ -16,6 +16,7 @@ class Mirror:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.silent = False  # takes requests and answers none
         self.seen: list[bytes] = []
         self._sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._sock.getsockname()[1]
@@ -36,6 +37,8 @@ class Mirror:
         with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
             while request := _whole(stream.readline, stream.read):
                 self.seen.append(request)
+                if self.silent:
+                    continue
                 head = (
                     f"HTTP/1.1 200 OK\r\nX-Upstream: {self.name}\r\nl5d-err: inside\r\n"
                     f"l5d-dst-client: /#/inside\r\nweir-inside: 1\r\nVia: 1.1 inside\r\n"

@@ -1,0 +1,162 @@
+"""Reload: what changed is told, the last good goes on, and nobody's request fails."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.kits.edge_process import RunningEdge, running_edge, send, services
+from tests.kits.mirror import mirror
+from tests.kits.running import free_port, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RELOADS = 100
+SECONDS = 10.0
+CLIENTS = 8
+
+
+def config(place: Path, target: str, *more: str, port: int = 0, watch: str = "false") -> str:
+    return f"""
+listener: {{ip: 127.0.0.1, port: {port}}}
+admin: {{ip: 127.0.0.1, port: 0}}
+hosts: [www.hello.world{"".join(f", {host}" for host in more)}]
+dtab: |
+  /srv => /#/io.l5d.fs ;
+  /svc => /srv/{target} ;
+namers: [{{kind: io.l5d.fs, rootDir: "{place}"}}]
+reload_on_change: {watch}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    with mirror("one") as one, mirror("two") as two:
+        yield services(tmp_path, {"one": one.port, "two": two.port})
+
+
+def reload(edge: RunningEdge) -> tuple[int, dict[str, Any]]:
+    answer = httpx.post(f"{edge.admin}/reload")
+    told: dict[str, Any] = answer.json()
+    return answer.status_code, told
+
+
+def upstream(edge: RunningEdge) -> str:
+    answer = send(edge.port, b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
+    return answer.partition(b"X-Upstream: ")[2].partition(b"\r\n")[0].decode()
+
+
+def test_the_answer_says_what_has_changed(tmp_path: Path, place: Path) -> None:
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        assert upstream(edge) == "one"
+        assert reload(edge)[1]["changed"] == []
+        edge.file.write_text(config(place, "two", "new.example"))
+        status, told = reload(edge)
+        assert (status, told["done"], told["problems"]) == (200, True, [])
+        assert told["changed"] == ["hosts.new.example", "dtab"]
+        assert upstream(edge) == "two"
+
+
+def test_with_any_problem_the_last_good_goes_on(tmp_path: Path, place: Path) -> None:
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        edge.file.write_text(config(place, "two").replace("hosts:", "hosst:") + "limits: 5\n")
+        status, told = reload(edge)
+        assert (status, told["done"], told["changed"]) == (409, False, [])
+        assert len(told["problems"]) == 2
+        assert "did you mean hosts?" in told["problems"][0]
+        assert upstream(edge) == "one"
+        edge.file.unlink()
+        assert reload(edge)[0] == 409
+        assert upstream(edge) == "one"
+
+
+def test_a_signal_and_a_change_of_the_file_reload_too(tmp_path: Path, place: Path) -> None:
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        edge.file.write_text(config(place, "two"))
+        edge.hang_up()
+        until(lambda: upstream(edge) == "two")
+        assert "reloaded, changed: dtab" in edge.log
+        edge.file.write_text(config(place, "two", watch="true"))
+        assert reload(edge)[1]["changed"] == ["reload_on_change"]
+        edge.file.write_text(config(place, "one", watch="true"))
+        until(lambda: upstream(edge) == "one")
+
+
+def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -> None:
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        port = free_port()
+        text = config(place, "one", port=port)
+        edge.file.write_text(text.replace("127.0.0.1, port: 0}", "127.0.0.1, port: 1}"))
+        _, told = reload(edge)
+        assert set(told["changed"]) == {"listener.port", "admin.port"}
+        assert told["waits"] == ["admin.port"]
+        old, edge.port = edge.port, port
+        assert upstream(edge) == "one"
+        with pytest.raises(ConnectionError):
+            send(old, b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
+        edge.file.write_text(config(place, "two", port=int(edge.admin.rpartition(":")[2])))
+        status, told = reload(edge)
+        assert status == 409
+        assert "cannot listen" in told["problems"][0]
+        assert upstream(edge) == "one"
+
+
+@pytest.mark.slow
+def test_a_hundred_reloads_under_load_fail_no_request(tmp_path: Path, place: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"  # so that every reload swaps the namers, too
+    shutil.copytree(place, elsewhere)
+    good = [config(place, "one"), config(elsewhere, "two", "new.example")]
+    with running_edge(tmp_path, good[0]) as edge:
+        answers, outcomes = asyncio.run(_load_and_reload(edge, good))
+        assert outcomes == [number % 5 != 4 for number in range(RELOADS)]
+        assert set(answers) == {"one", "two"}  # every answer came from a service
+        assert sum(answers.values()) > 2_000
+        counts = httpx.get(f"{edge.admin}/edge.json").json()
+        assert counts["reloads"] == RELOADS
+
+
+async def _load_and_reload(edge: RunningEdge, good: list[str]) -> tuple[dict[str, int], list[bool]]:
+    answers: dict[str, int] = {}
+    stop = asyncio.Event()
+
+    async def client() -> None:
+        """Keeps one connection; a close or an error would raise here."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        while not stop.is_set():
+            writer.write(b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
+            fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+            await reader.readexactly(int(fields[b"Content-Length"]))
+            name = fields[b"X-Upstream"].decode()
+            answers[name] = answers.get(name, 0) + 1
+        writer.close()
+        await writer.wait_closed()
+
+    async def reloads() -> list[bool]:
+        outcomes = []
+        async with httpx.AsyncClient() as http:
+            begun = time.monotonic()
+            for number in range(RELOADS):
+                bad = number % 5 == 4
+                text = "hosts: [" if bad else good[number % 2]
+                edge.file.write_text(text)
+                answer = await http.post(f"{edge.admin}/reload", timeout=30)
+                outcomes.append(bool(answer.json()["done"]))
+                due = begun + (number + 1) * SECONDS / RELOADS
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+        stop.set()
+        return outcomes
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CLIENTS):
+            group.create_task(client())
+        done = group.create_task(reloads())
+    return answers, done.result()
