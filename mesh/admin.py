@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from mesh.metrics import as_json, as_prometheus
+from mesh.metrics import Snapshot, as_json, as_prometheus, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from mesh.router import Router
     from tracing.recorder import Recorder
+
+
+_SERVICE_UNAVAILABLE: Final = 503
 
 
 class Admin:
@@ -30,7 +34,9 @@ class Admin:
         effective_config: dict[str, Any],
         recorder: Recorder | None,
         playground: ASGIApp | None,
+        unready: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._unready = unready  # why requests should go elsewhere; None: they need not
         self._routers = routers
         self._config = effective_config
         self._recorder = recorder
@@ -40,6 +46,8 @@ class Admin:
         """The application."""
         routes: list[Route | Mount] = [
             Route("/admin/ping", _ping),
+            *health(self._unready),
+            Route("/admin/snapshot", self._snapshot),
             Route("/admin/metrics.json", self._metrics_json),
             Route("/admin/metrics/prometheus", self._prometheus),
             Route("/config.json", self._effective_config),
@@ -62,19 +70,20 @@ class Admin:
             found[f"tracing/spans/dropped/{reason}"] = count
         return found
 
+    def _counted(self) -> Snapshot:
+        return snapshot(self._routers, self._spans())
+
+    async def _snapshot(self, request: Request) -> Response:
+        """All counts, for who adds up several workers."""
+        del request
+        return Response(msgspec.msgpack.encode(self._counted()))
+
     async def _metrics_json(self, request: Request) -> Response:
-        found = as_json(self._routers) | self._spans()
-        if request.query_params.get("pretty") == "true":
-            text = json.dumps(found, indent=2, sort_keys=True)
-            return Response(text, media_type="application/json")
-        return JSONResponse(found)
+        return metrics_json(request, self._counted())
 
     async def _prometheus(self, request: Request) -> Response:
         del request
-        spans = "".join(
-            f"{key.replace('/', ':')} {value}\n" for key, value in self._spans().items()
-        )
-        return PlainTextResponse(as_prometheus(self._routers) + spans)
+        return PlainTextResponse(as_prometheus(self._counted()))
 
     async def _effective_config(self, request: Request) -> Response:
         del request
@@ -97,3 +106,29 @@ class Admin:
 async def _ping(request: Request) -> Response:
     del request
     return PlainTextResponse("pong")
+
+
+def metrics_json(request: Request, counted: Snapshot) -> Response:
+    """`/admin/metrics.json`, with `?pretty=true` for people."""
+    found = as_json(counted)
+    if request.query_params.get("pretty") == "true":
+        text = json.dumps(found, indent=2, sort_keys=True)
+        return Response(text, media_type="application/json")
+    return JSONResponse(found)
+
+
+def health(unready: Callable[[], str | None]) -> list[Route]:
+    """`/admin/live`: the process turns. `/admin/ready`: requests may come; 503 and why, if not."""
+
+    async def live(request: Request) -> Response:
+        del request
+        return PlainTextResponse("live\n")
+
+    async def ready(request: Request) -> Response:
+        del request
+        why = unready()
+        if why is None:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse(f"{why}\n", _SERVICE_UNAVAILABLE)
+
+    return [Route("/admin/live", live), Route("/admin/ready", ready)]

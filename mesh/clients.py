@@ -22,10 +22,12 @@ from tracing.span import Endpoint as SpanEndpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dtab import Path
     from mesh.deps import Deps
     from naming.bound import Bound
     from naming.endpoint import Endpoint
     from proxy.tasks import Tasks
+    from proxy.tls import Dialing
     from wire.limits import Limits
 
 CLIENTS_MAX: Final = 1_000  # Linkerd: bindingCache.clients
@@ -37,6 +39,13 @@ class ClientSettings:
 
     failures_max: int = 5  # in a row, then the endpoint counts as dead; 0: never
     pool: PoolSettings = field(default_factory=PoolSettings)
+    tls: Dialing | None = None
+    trouble: str | None = None  # why no endpoint may be dialled; told to every caller
+    choose: Callable[[Path], ClientSettings] | None = None  # by bound name; None: these, for all
+
+    def of(self, name: Path) -> ClientSettings:
+        """The settings of one client."""
+        return self if self.choose is None else self.choose(name)
 
 
 class Replica:
@@ -93,6 +102,8 @@ class Client:
     def trouble(self) -> str | None:
         """Why there are no addresses, when finding them failed."""
         state = self._addr.state
+        if self._settings.trouble is not None:
+            return self._settings.trouble
         return str(state.error) if isinstance(state, Failed) else None
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -103,7 +114,9 @@ class Client:
         """A whole new replica set: keep what stays, close what went."""
         state = self._addr.state
         endpoints: Sequence[Endpoint] = ()
-        if isinstance(state, Ok) and isinstance(state.value, ReplicaSet):
+        if self._settings.trouble is not None:
+            endpoints = ()
+        elif isinstance(state, Ok) and isinstance(state.value, ReplicaSet):
             endpoints = state.value.endpoints
             status = dict(state.value.meta).get(STATUS, 0)
             self.fixed_status = int(status) if isinstance(status, float) else 0
@@ -127,6 +140,7 @@ class Client:
             tasks=self._tasks,
             limits=self._limits,
             settings=self._settings.pool,
+            tls=self._settings.tls,
         )
         return Replica(endpoint, pool, Accrual(self._settings.failures_max, self._deps.dice))
 
@@ -174,7 +188,8 @@ class ClientTable:
         name = str(bound.id)
         client = self._clients.get(name)
         if client is None:
-            client = Client(bound, self._settings, self._deps, self._tasks, self._limits)
+            settings = self._settings.of(bound.id)
+            client = Client(bound, settings, self._deps, self._tasks, self._limits)
             self._clients[name] = client
             if len(self._clients) > CLIENTS_MAX:
                 _, oldest = self._clients.popitem(last=False)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, PlainValidator, Tag
 
 from config import Model, Refused
 from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, show
 from mesh.classify import CLASSIFIERS, DEFAULT_CLASSIFIER
+from mesh.tls_config import ClientTlsConfig, ServerTlsConfig
 
 
 def _dtab(text: Any) -> Dtab:
@@ -175,6 +176,34 @@ class ClientConfig(Model):
 
     kind: Literal["io.l5d.global"] = "io.l5d.global"
     failureAccrual: FailureAccrual = FailureAccrual()
+    tls: ClientTlsConfig | None = None
+
+
+class PrefixedClient(Model):
+    """How the endpoints of bound names that begin so are treated."""
+
+    prefix: str
+    """Such as /#/io.l5d.fs/{service}."""
+    failureAccrual: FailureAccrual | None = None
+    tls: ClientTlsConfig | None = None
+
+
+class StaticClients(Model):
+    """Settings by bound name; every prefix that matches counts, later ones override key by key."""
+
+    kind: Literal["io.l5d.static"]
+    configs: tuple[PrefixedClient, ...] = ()
+
+
+def _client_kind(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind or "io.l5d.global"
+
+
+Clients = Annotated[
+    Annotated[ClientConfig, Tag("io.l5d.global")] | Annotated[StaticClients, Tag("io.l5d.static")],
+    Discriminator(_client_kind),
+]
 
 
 class RetryBudgetConfig(Model):
@@ -219,6 +248,7 @@ class ServerConfig(Model):
 
     port: Port | None = None
     ip: str = "127.0.0.1"
+    tls: ServerTlsConfig | None = None
 
 
 class RouterConfig(Model):
@@ -231,7 +261,7 @@ class RouterConfig(Model):
     identifier: HeaderTokenIdentifier = HeaderTokenIdentifier()
     interpreter: DefaultInterpreter = DefaultInterpreter()
     servers: Annotated[tuple[ServerConfig, ...], Field(min_length=1)]
-    client: ClientConfig = ClientConfig()
+    client: Clients = ClientConfig()
     service: ServiceConfig = ServiceConfig()
     bindingTimeoutMs: Annotated[int, Field(ge=1)] = 10_000
 

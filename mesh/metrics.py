@@ -1,27 +1,91 @@
-"""Metrics as Linkerd shows them: the flat JSON of the admin page, and its Prometheus text."""
+"""Metrics as Linkerd shows them: the flat JSON of the admin page, and its Prometheus text.
+
+Both are made from a snapshot, which can be sent and added up: so one page shows several workers.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from mesh.stats import QUANTILES, ClientScope, Scope, ServiceScope
+import msgspec
+
+from mesh.stats import QUANTILES, ClientScope, Histogram, Scope, ServiceScope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mesh.router import Router
 
 Labels = tuple[tuple[str, str], ...]
+_K = TypeVar("_K")
+_N = TypeVar("_N", int, float)
 
 
-def _scopes(router: Router) -> Iterator[tuple[str, str, Scope]]:
+class ScopeCounts(msgspec.Struct):
+    """What one server, service or client has counted.
+
+    Shape: `gauges` add up over workers; of `levels`, which every worker sees whole, the largest
+    counts; `buckets` are the latency's counts by bucket, without the empty ones.
+    """
+
+    router: str
+    kind: str
+    name: str
+    counters: dict[str, int]
+    gauges: dict[str, float]
+    levels: dict[str, float]
+    sum_us: int
+    buckets: dict[int, int]
+
+    def latency(self) -> Histogram:
+        """The latency's histogram."""
+        made = Histogram()
+        for index, count in self.buckets.items():
+            made.counts[index] = count
+        made.count = sum(self.buckets.values())
+        made.sum_us = self.sum_us
+        return made
+
+
+class Snapshot(msgspec.Struct):
+    """Everything a process has counted. `more`: names with slashes, such as those of spans."""
+
+    scopes: list[ScopeCounts] = []
+    more: dict[str, float] = {}
+
+
+def snapshot(routers: Sequence[Router], more: Mapping[str, float]) -> Snapshot:
+    """What is counted now."""
+    return Snapshot([one for router in routers for one in _scopes(router)], dict(more))
+
+
+def _scopes(router: Router) -> Iterator[ScopeCounts]:
     router.settle_counts()
     settings = router.settings
-    yield "server", f"{settings.ip}/{settings.port}", router.stats
+    yield _counts(router, "server", f"{settings.ip}/{settings.port}", router.stats)
     for service, stats in sorted(router.services.items()):
-        yield "service", service.removeprefix("/"), stats
+        yield _counts(router, "service", service.removeprefix("/"), stats)
     for client in router.clients:
-        yield "client", client.name.removeprefix("/"), client.stats
+        counts = _counts(router, "client", client.name.removeprefix("/"), client.stats)
+        counts.levels["loadbalancer/size"] = float(len(client.replicas))
+        counts.gauges["connections"] = float(
+            sum(replica.pool.connections for replica in client.replicas)
+        )
+        yield counts
+
+
+def _counts(router: Router, kind: str, name: str, scope: Scope) -> ScopeCounts:
+    latency = scope.latency
+    return ScopeCounts(
+        router=router.settings.label,
+        kind=kind,
+        name=name,
+        counters=dict(_counters(scope)),
+        gauges={"pending": float(scope.pending)},
+        levels={},
+        sum_us=latency.sum_us,
+        buckets={index: count for index, count in enumerate(latency.counts) if count},
+    )
 
 
 def _counters(scope: Scope) -> Iterator[tuple[str, int]]:
@@ -38,33 +102,59 @@ def _counters(scope: Scope) -> Iterator[tuple[str, int]]:
         yield "failed_connects", scope.connect_failures
 
 
-def as_json(routers: Sequence[Router]) -> dict[str, float]:
+def add_up(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """The sum of several processes."""
+    found: dict[tuple[str, str, str], ScopeCounts] = {}
+    more: dict[str, float] = {}
+    for one in snapshots:
+        for scope in one.scopes:
+            key = (scope.router, scope.kind, scope.name)
+            total = found.setdefault(
+                key, ScopeCounts(*key, counters={}, gauges={}, levels={}, sum_us=0, buckets={})
+            )
+            _add(total.counters, scope.counters)
+            _add(total.gauges, scope.gauges)
+            _add(total.buckets, scope.buckets)
+            for name, level in scope.levels.items():
+                total.levels[name] = max(level, total.levels.get(name, level))
+            total.sum_us += scope.sum_us
+        _add(more, one.more)
+    return Snapshot(list(found.values()), more)
+
+
+def _add(total: dict[_K, _N], more: Mapping[_K, _N]) -> None:
+    for key, value in more.items():
+        total[key] = total[key] + value if key in total else value
+
+
+def counted_once(of: Snapshot) -> Snapshot:
+    """What stays true of a process that is gone: what it has counted, not what it held."""
+    scopes = [msgspec.structs.replace(one, gauges={}, levels={}) for one in of.scopes]
+    return Snapshot(scopes, {key: value for key, value in of.more.items() if key not in _HELD})
+
+
+_HELD = frozenset({"tracing/spans/queued"})
+
+
+def as_json(of: Snapshot) -> dict[str, float]:
     """`/admin/metrics.json`: counters are integers, gauges floats, a histogram is a family of keys.
 
     Units: ms.
     """
     found: dict[str, float] = {}
-    for router in routers:
-        for kind, name, scope in _scopes(router):
-            base = f"rt/{router.settings.label}/{kind}/{name}"
-            for key, count in _counters(scope):
-                found[f"{base}/{key}"] = count
-            found[f"{base}/pending"] = float(scope.pending)
-            latency = scope.latency
-            stat = f"{base}/request_latency_ms"
-            found[f"{stat}.count"] = latency.count
-            if latency.count:
-                found[f"{stat}.sum"] = latency.sum_us / 1_000
-                found[f"{stat}.avg"] = latency.sum_us / latency.count / 1_000
-                for suffix, q in _JSON_QUANTILES:
-                    found[f"{stat}.{suffix}"] = latency.quantile(q) / 1_000
-        for client in router.clients:
-            base = f"rt/{router.settings.label}/client/{client.name.removeprefix('/')}"
-            found[f"{base}/loadbalancer/size"] = float(len(client.replicas))
-            found[f"{base}/connections"] = float(
-                sum(replica.pool.connections for replica in client.replicas)
-            )
-    return found
+    for scope in of.scopes:
+        base = f"rt/{scope.router}/{scope.kind}/{scope.name}"
+        for key, value in (*scope.counters.items(), *scope.gauges.items(), *scope.levels.items()):
+            found[f"{base}/{key}"] = value
+        latency = scope.latency()
+        stat = f"{base}/request_latency_ms"
+        found[f"{stat}.count"] = latency.count
+        if latency.count:
+            found[f"{stat}.sum"] = latency.sum_us / 1_000
+            found[f"{stat}.avg"] = latency.sum_us / latency.count / 1_000
+            for suffix, q in _JSON_QUANTILES:
+                found[f"{stat}.{suffix}"] = latency.quantile(q) / 1_000
+    return found | of.more
 
 
 _JSON_QUANTILES = (
@@ -79,24 +169,23 @@ _JSON_QUANTILES = (
 )
 
 
-def as_prometheus(routers: Sequence[Router]) -> str:
+def as_prometheus(of: Snapshot) -> str:
     """`/admin/metrics/prometheus`, as Linkerd writes it.
 
     No TYPE lines, `rt:service:requests{rt="out", …}`.
     """
     lines: list[str] = []
-    for router in routers:
-        for kind, name, scope in _scopes(router):
-            labels = (("rt", router.settings.label), (kind, name))
-            for key, count in _counters(scope):
-                lines.append(_line(f"rt:{kind}:{key.replace('/', ':')}", labels, count))
-            lines.append(_line(f"rt:{kind}:pending", labels, float(scope.pending)))
-            lines += _latency(f"rt:{kind}:request_latency_ms", labels, scope)
+    for scope in of.scopes:
+        labels = (("rt", scope.router), (scope.kind, scope.name))
+        for key, count in scope.counters.items():
+            lines.append(_line(f"rt:{scope.kind}:{key.replace('/', ':')}", labels, count))
+        lines.append(_line(f"rt:{scope.kind}:pending", labels, scope.gauges.get("pending", 0.0)))
+        lines += _latency(f"rt:{scope.kind}:request_latency_ms", labels, scope.latency())
+    lines += [f"{key.replace('/', ':')} {value}" for key, value in of.more.items()]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _latency(name: str, labels: Labels, scope: Scope) -> Iterator[str]:
-    latency = scope.latency
+def _latency(name: str, labels: Labels, latency: Histogram) -> Iterator[str]:
     if not latency.count:
         return
     yield _line(f"{name}_count", labels, latency.count)

@@ -5,42 +5,74 @@ Every router of a configuration with its listeners, the admin port, the recorder
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from mesh.admin import Admin
 from mesh.deps import Deps
 from mesh.linkerd_config import Tracing
-from mesh.wiring import Namers, make_router
+from mesh.tls_wiring import TlsParts
+from mesh.wiring import DEFAULT_PORT, Namers, make_router
 from naming.playground import playground
+from proxy.acceptor import Prelude
 from proxy.app_server import AppServer
+from proxy.certificates import CertificateWatch
 from proxy.listener import Listener
 from proxy.tasks import Tasks
+from proxy.workers import Address
 from tracing.recorder import Recorder, ZipkinHttpExporter
 
 if TYPE_CHECKING:
-    from mesh.linkerd_config import MeshConfig
+    from collections.abc import Iterator
+
+    from mesh.linkerd_config import MeshConfig, RouterConfig, ServerConfig
     from mesh.router import Router
+    from proxy.workers import Place
+
+
+def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConfig]]:
+    """Every server with its name: the router's, with a number from the second on."""
+    for router in config.routers:
+        for number, server in enumerate(router.servers, start=1):
+            yield router.name if number == 1 else f"{router.name}-{number}", router, server
+
+
+def addresses(config: MeshConfig) -> list[Address]:
+    """What a process with this configuration binds, but for its admin port."""
+    return [
+        Address(name, server.ip, DEFAULT_PORT if server.port is None else server.port)
+        for name, _, server in _servers(config)
+    ]
 
 
 class MeshProcess:
     """Started once, stopped once."""
 
-    def __init__(self, config: MeshConfig) -> None:
+    def __init__(self, config: MeshConfig, place: Place | None = None) -> None:
         self._config = config
+        self._place = place
         self._namers = Namers(config.namers)
         self._tasks = Tasks()
+        self._tls = TlsParts()
+        self._certificates = CertificateWatch([])
         self._listeners: list[Listener] = []
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
+        self._unready: str | None = "starting"
         self.routers: list[Router] = []
         self.ports: dict[str, int] = {}  # by router label, and "admin"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What an operator should know at the start."""
+        return self._tls.warnings
 
     async def start(self) -> None:
         """Watch names, bind every listener.
 
-        Raises: OSError naming the address that cannot be bound.
+        Raises: OSError naming the address that cannot be bound; TlsError naming a file.
         """
-        config = self._config
+        config, place = self._config, self._place
         await self._namers.start()
         deps = Deps()
         tracing = next((one for one in config.telemetry if isinstance(one, Tracing)), None)
@@ -48,33 +80,47 @@ class MeshProcess:
             self._recorder = Recorder(ZipkinHttpExporter(tracing.url))
             await self._recorder.start()
             deps = Deps(record=self._recorder.record, sample_rate=tracing.sampleRate)
-        for router_config in config.routers:
-            for server in router_config.servers:
-                router = make_router(router_config, server, self._namers, deps, self._tasks)
-                listener = Listener(router)
-                listener.on_sweep = router.sweep
-                self.routers.append(router)
-                self._listeners.append(listener)
-                self.ports[router_config.name] = await listener.start(
-                    server.ip, router.settings.port
-                )
+        for name, router_config, server in _servers(config):
+            client = self._tls.clients(router_config.client)
+            router = make_router(router_config, server, client, self._namers, deps, self._tasks)
+            listener = Listener(router, prelude=Prelude(tls=self._tls.server(server.tls)))
+            listener.on_sweep = router.sweep
+            self.routers.append(router)
+            self._listeners.append(listener)
+            port = router.settings.port if place is None else place.ports[name]
+            self.ports[name] = await listener.start(server.ip, port, reuse_port=place is not None)
+        self._certificates = CertificateWatch(self._tls.parts)
+        self._certificates.start(self._tasks)
         effective = config.model_dump(mode="json", exclude_unset=True)
         pages = playground(
             {one.settings.label: one.interpreter for one in self.routers},
             {one.settings.label: one.settings.dtab for one in self.routers},
         )
-        admin = Admin(self.routers, effective, self._recorder, pages)
+        admin = Admin(self.routers, effective, self._recorder, pages, lambda: self._unready)
         self._admin = AppServer(admin.app())
-        self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+        if place is not None:
+            await self._admin.start_unix(place.admin)
+        else:
+            self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+        self._unready = None
+
+    async def reload(self) -> list[str]:
+        """Read certificates again, also where no file looks changed; returns what went wrong."""
+        return self._certificates.look(force=True)
+
+    def retire(self) -> None:
+        """Ask for no more requests: not ready, and every answer ends its connection."""
+        self._unready = "draining"
+        for listener in self._listeners:
+            listener.draining = True
 
     async def aclose(self, drain_s: float = 5.0) -> int:
         """Let requests under way finish, flush spans, stop.
 
         Returns how many connections were cut.
         """
-        cut = 0
-        for listener in self._listeners:
-            cut += await listener.drain(drain_s)
+        self.retire()
+        cuts = await asyncio.gather(*(listener.drain(drain_s) for listener in self._listeners))
         for router in self.routers:
             router.close()
         if self._admin is not None:
@@ -83,4 +129,4 @@ class MeshProcess:
             await self._recorder.aclose()
         await self._namers.aclose()
         await self._tasks.aclose()
-        return cut
+        return sum(cuts)

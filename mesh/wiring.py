@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from dtab import Path
 from mesh.classify import Classifier
-from mesh.clients import ClientSettings
 from mesh.face import LinkerdFace
 from mesh.identify import HeaderToken
 from mesh.linkerd_config import (
@@ -35,6 +34,7 @@ from naming.transformer import AnyTransformer, TransformedNamer, Transformer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mesh.clients import ClientSettings
     from mesh.deps import Deps
     from mesh.linkerd_config import FsNamerConfig
     from mesh.linkerd_config import Transformer as TransformerConfig
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from proxy.tasks import Tasks
 
 _PREFIX = Path.of("#")
-_DEFAULT_PORT: Final = 4140  # Linkerd: of protocol http
+DEFAULT_PORT: Final = 4140  # Linkerd: of protocol http
 _SIOCGIFADDR: Final = 0x8915
 
 
@@ -116,19 +116,23 @@ class Namers:
 
 
 def make_router(
-    config: RouterConfig, server: ServerConfig, namers: Namers, deps: Deps, tasks: Tasks
+    config: RouterConfig,
+    server: ServerConfig,
+    client: ClientSettings,
+    namers: Namers,
+    deps: Deps,
+    tasks: Tasks,
 ) -> Router:
     """One router for one of its servers."""
     service = config.service
     budget = service.retries.budget
-    accrual = config.client.failureAccrual
     settings = RouterSettings(
         label=config.name,
         dtab=config.dtab,
         ip=server.ip,
-        port=_DEFAULT_PORT if server.port is None else server.port,
+        port=DEFAULT_PORT if server.port is None else server.port,
         prefix=config.dstPrefix,
-        client=ClientSettings(failures_max=0 if accrual.kind == "none" else accrual.failures),
+        client=client,
         service=ServiceSettings(
             classifier=Classifier(service.responseClassifier.kind),
             total_timeout_s=service.totalTimeoutMs / 1_000 if service.totalTimeoutMs else None,

@@ -14,6 +14,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -49,11 +50,24 @@ class AppServer:
         except OSError:
             sock.close()
             raise
-        self._task = asyncio.get_running_loop().create_task(
-            self._server.serve(sockets=[sock]), name=f"admin {host}:{port}"
-        )
+        self._serve(sock)
         bound: int = sock.getsockname()[1]
         return bound
+
+    async def start_unix(self, path: Path) -> None:
+        """Serve on a Unix socket; who may open it is its folder's business. Raises: OSError."""
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.bind(str(path))
+        except OSError:
+            sock.close()
+            raise
+        self._serve(sock)
+
+    def _serve(self, sock: socket.socket) -> None:
+        self._task = asyncio.get_running_loop().create_task(
+            self._server.serve(sockets=[sock]), name="admin"
+        )
 
     async def aclose(self) -> None:
         """Stop serving."""
