@@ -17,7 +17,7 @@ class ConstTransformer:
 
     def __init__(self, path: Path, prefix: Path | None = None) -> None:
         self._path: Final = path
-        self._prefix: Final = (prefix or Path.of("%", "io.l5d.const")) + path
+        self._prefix: Final = prefix or Path.of("%", "io.l5d.const")
 
     def substitute(self, binding: Binding, namers: Sequence[Namer]) -> Binding:
         """The binding of the path, by an empty table."""
@@ -30,7 +30,7 @@ class ReplaceTransformer:
 
     def __init__(self, path: Path, prefix: Path | None = None) -> None:
         self._path: Final = path
-        self._prefix: Final = (prefix or Path.of("%", "io.l5d.replace")) + path
+        self._prefix: Final = prefix or Path.of("%", "io.l5d.replace")
 
     def substitute(self, binding: Binding, namers: Sequence[Namer]) -> Binding:
         """The binding with its bound names replaced."""

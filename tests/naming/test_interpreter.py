@@ -127,7 +127,7 @@ def test_transformers_apply_in_order_and_stack_their_prefixes() -> None:
 def test_const_binds_its_path_even_for_neg() -> None:
     const = ConstTransformer(read_path("/#/io.weir.static/users"))
     interpreter = ConfiguredInterpreter([namer()], BASE, [const])
-    wanted = "</%/io.l5d.const/#/io.weir.static/users/#/io.weir.static/users|/>"
+    wanted = "</%/io.l5d.const/#/io.weir.static/users|/>"
     assert text(interpreter.bind(Dtab(), read_path("/svc/none")).state) == wanted
     with pytest.raises(CannotDelegateError):
         interpreter.delegate(Dtab(), SVC_WEB)
@@ -136,7 +136,7 @@ def test_const_binds_its_path_even_for_neg() -> None:
 def test_replace_leaves_neg_alone() -> None:
     replace = ReplaceTransformer(read_path("/#/io.weir.static/users"))
     interpreter = ConfiguredInterpreter([namer()], BASE, [replace])
-    wanted = "</%/io.l5d.replace/#/io.weir.static/users/#/io.weir.static/users|/>"
+    wanted = "</%/io.l5d.replace/#/io.weir.static/users|/>"
     assert text(interpreter.bind(Dtab(), SVC_WEB).state) == wanted
     assert interpreter.bind(Dtab(), read_path("/svc/none")).state == Ok(NEG)
     loop = read_dtab("/svc/loop => /svc/loop")
