@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 ROUTER_NAMES: Final = (
     b"via",
     b"x-forwarded-client-cert",
+    b"finagle-http-retryable-request",
     rb"l5d-(?:ctx-trace|ctx-dtab|ctx-deadline|dtab|sample|reqid|dst-service|dst-client|dst-residual)",
 )
 _FAILED: Final = b"\r\nl5d-success-class: 0.0"
 _SUCCEEDED: Final = b"\r\nl5d-success-class: 1.0"
+# Finagle says of a request that it has the whole body of, so that a server may refuse it unread.
+_RETRYABLE: Final = b"\r\nfinagle-http-retryable-request: "
+_BUFFERED_BYTES_MAX: Final = 5 * 1_024  # Linkerd: streamAfterContentLengthKB
+_NO_CONTENT: Final = 204
 # RFC 9110, 15.6: what is broken behind us.
 BAD_GATEWAY: Final = 502
 BAD_REQUEST: Final = 400
@@ -68,6 +73,7 @@ class LinkerdFace:
         self._via = b"1.1 " + via.encode()
         self._via_1_0 = b"1.0 " + via.encode()
         self._drop_answer = drop_pattern(b"via", b"l5d-success-class")
+        self._drop_length = drop_pattern(b"content-length")
         self._answer_via = b"\r\nVia: " + self._via
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
@@ -82,6 +88,8 @@ class LinkerdFace:
         block = request.block if request.plain else request.end_to_end(self._drop)
         if request.content_length is None and not request.chunked:
             block += b"\r\ncontent-length: 0"  # on every request without a body, as Finagle does
+        elif 0 < (request.content_length or 0) <= _BUFFERED_BYTES_MAX:
+            block += _RETRYABLE
         via = self._via if request.minor == 1 else self._via_1_0
         if context.via:
             via = context.via + b", " + via
@@ -101,6 +109,8 @@ class LinkerdFace:
             if said:
                 via = b"\r\nVia: " + said + b", " + self._via
             block = self._drop_answer.sub(b"", block)
+        if response.status == _NO_CONTENT and response.content_length is not None:
+            block = self._drop_length.sub(b"", block)  # RFC 9110, 8.6
         return block + via + (_SUCCEEDED if success else _FAILED)
 
     def error(
