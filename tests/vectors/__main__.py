@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-KINDS: Final = {"dtab": "tests.vectors.dtab", "zipkin": "tests.vectors.zipkin"}
+KINDS: Final = {kind: f"tests.vectors.{kind}" for kind in ("dtab", "linkerd", "zipkin")}
 USAGE: Final = f"usage: python -m tests.vectors {{{'|'.join(KINDS)}}} FOLDER"
 
 
