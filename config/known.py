@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from config.model import TextDefaults
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +28,9 @@ class Known:
 
     def __init__(self, model: type[BaseModel], document: Plain) -> None:
         try:
-            self._root: Schema = model.model_json_schema(by_alias=True)
+            self._root: Schema = model.model_json_schema(
+                by_alias=True, schema_generator=TextDefaults
+            )
         except PydanticInvalidForJsonSchema:
             self._root = {}  # a type without a schema costs the hints, not the error
         self._document = document

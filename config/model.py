@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticSerializationError
 
 if TYPE_CHECKING:
     from pydantic_core import core_schema
@@ -50,7 +51,18 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": _Described.schema_dialect, **schema}
 
 
-class _Described(GenerateJsonSchema):
+class TextDefaults(GenerateJsonSchema):
+    """JSON Schema in which a default that is not pydantic's, such as a table, is its text."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """The default as JSON values."""
+        try:
+            return super().encode_default(dft)
+        except PydanticSerializationError:
+            return str(dft)
+
+
+class _Described(TextDefaults):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
         cls: type[BaseModel] = schema["cls"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from config import Model, Refused
 from dtab import Dtab
@@ -12,6 +12,12 @@ from edge.field_types import HostPattern, Network, RateConfig
 from edge.host_config import HostConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.linkerd_config import DtabText, FsNamerConfig, Port, Rate, Transformer
+
+# By tag, so that a problem is told of the form that was written, and once.
+HostEntry = Annotated[
+    Annotated[HostPattern, Tag("name")] | Annotated[HostConfig, Tag("rule")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "rule"),
+]
 
 
 class ListenerConfig(Model):
@@ -66,7 +72,7 @@ class EdgeConfig(Model):
     listeners: Annotated[tuple[ListenerConfig, ...], Field(max_length=16)] = ()
     """In place of `listener`, where there are several."""
     admin: AdminConfig = AdminConfig()
-    hosts: tuple[HostPattern | HostConfig, ...] = ()
+    hosts: tuple[HostEntry, ...] = ()
     """Hosts that are routed: exact names, `*.suffix`, or `*`. All others get the test answer."""
     test_endpoint: TestEndpoint = TestEndpoint()
     dtab: DtabText = Dtab()
