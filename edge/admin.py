@@ -44,6 +44,7 @@ class EdgeAdmin:
             config.model_dump(mode="json", exclude_unset=True),
             self._recorder,
             None,
+            lambda: self._process.unready,
         )
         routes = [
             Route("/", self._index),

@@ -10,6 +10,7 @@ from config import Model, Refused
 from dtab import Dtab
 from edge.field_types import HostPattern, Network, RateConfig
 from edge.host_config import HostConfig
+from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.linkerd_config import DtabText, FsNamerConfig, Port, Rate, Transformer
 
@@ -25,6 +26,9 @@ class ListenerConfig(Model):
 
     ip: str = "0.0.0.0"
     port: Port = 80
+    tls: TlsConfig | None = None
+    proxy_protocol: tuple[Network, ...] = ()
+    """Balancers that must begin each connection with a PROXY header (v1 or v2)."""
 
 
 class AdminConfig(Model):
@@ -68,6 +72,8 @@ class LimitsConfig(Model):
 class EdgeConfig(Model):
     """The gateway."""
 
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that share the ports."""
     listener: ListenerConfig = ListenerConfig()
     listeners: Annotated[tuple[ListenerConfig, ...], Field(max_length=16)] = ()
     """In place of `listener`, where there are several."""

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Final
 from edge.admin import EdgeAdmin
 from edge.assembly import assemble
 from edge.face import EdgeFace
+from edge.listening import make_prelude
 from edge.reload import ConfigSource, Reloaded, difference
 from mesh.deps import Deps
 from mesh.router import Router
 from mesh.wiring import Namers, make_transformers
 from naming.interpreter import ConfiguredInterpreter
 from proxy.app_server import AppServer
+from proxy.certificates import CertificateWatch, TlsError
 from proxy.listener import Listener
 from proxy.tasks import Tasks
+from proxy.workers import Address
 from tracing.recorder import Recorder, ZipkinHttpExporter
 from tracing.span import Endpoint, SpanRecord
 
@@ -24,11 +27,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.edge_config import EdgeConfig, ListenerConfig
+    from proxy.workers import Place
 
 RECENT_MAX: Final = 200
 # Namers of before a reload, kept for those who still wait for their answers.
 _RETIRED_MAX: Final = 4
 _DRAIN_S: Final = 30.0
+
+
+def addresses(config: EdgeConfig) -> list[Address]:
+    """What a process with this configuration binds, but for its admin port."""
+    return [
+        Address("public" if number == 1 else f"public-{number}", one.ip, one.port)
+        for number, one in enumerate(config.all_listeners, start=1)
+    ]
 
 
 class EdgeProcess:
@@ -39,7 +51,10 @@ class EdgeProcess:
         config: EdgeConfig,
         source: ConfigSource | None = None,
         say: Callable[[str], None] = lambda _: None,
+        place: Place | None = None,
     ) -> None:
+        self._place = place
+        self._certificates = CertificateWatch()
         self.assembly = assemble(config)
         self.face = EdgeFace(self.assembly.face)
         self.ports: dict[str, int] = {}  # "public", "public-2", …, and "admin"
@@ -56,6 +71,7 @@ class EdgeProcess:
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
         self._router: Router | None = None
+        self.unready: str | None = "starting"  # why requests should go elsewhere
 
     @property
     def config(self) -> EdgeConfig:
@@ -79,7 +95,10 @@ class EdgeProcess:
         return self._namers
 
     async def start(self) -> None:
-        """Watch names, bind. Raises: OSError, when an address cannot be bound."""
+        """Watch names, bind.
+
+        Raises: OSError, when an address cannot be bound; TlsError, naming a file.
+        """
         config = self.config
         for warning in config.warnings:
             self._say(f"warning: {warning}")
@@ -92,16 +111,20 @@ class EdgeProcess:
         self._router = Router(
             self.assembly.router, self.face, self._interpreter(config), deps, self._tasks
         )
-        for number, listen in enumerate(config.all_listeners, start=1):
-            port = await self._listen(listen)
-            self.ports["public" if number == 1 else f"public-{number}"] = port
+        for address, listen in zip(addresses(config), config.all_listeners, strict=True):
+            self.ports[address.name] = await self._listen(listen, address.name)
         first = config.all_listeners[0]
         self._router.span_local = Endpoint("edge", first.ip, self.ports["public"])
         self._router.client_local = self._router.span_local
         if self._source is not None:
             self._source.changed()
         self._admin = AppServer(EdgeAdmin(self, self._recorder).app())
-        self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+        self._certificates.start(self._tasks)
+        if self._place is not None:
+            await self._admin.start_unix(self._place.admin)
+        else:
+            self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
+        self.unready = None
 
     def _record(self, record: SpanRecord) -> None:
         if record.kind == "SERVER":
@@ -114,9 +137,15 @@ class EdgeProcess:
             self._namers.namers, transformers=make_transformers(config.transformers)
         )
 
-    async def _listen(self, listen: ListenerConfig) -> int:
-        listener = Listener(self.router)
-        port = await listener.start(listen.ip, listen.port)
+    async def _listen(self, listen: ListenerConfig, name: str = "") -> int:
+        prelude = make_prelude(listen.tls, listen.proxy_protocol)
+        listener = Listener(self.router, prelude=prelude)
+        ports = {} if self._place is None else self._place.ports
+        port = await listener.start(
+            listen.ip, ports.get(name, listen.port), reuse_port=self._place is not None
+        )
+        if prelude.tls is not None:
+            self._certificates.add(prelude.tls)
         if not self._listeners:
             listener.on_sweep = self._sweep
         self._listeners.append((listen, listener))
@@ -137,6 +166,8 @@ class EdgeProcess:
 
     def reload_soon(self) -> None:
         """Reload behind what is under way; the outcome is said. For a signal and the file watch."""
+        for problem in self._certificates.look():
+            self._say(f"TLS: {problem}; the last good state goes on")
 
         async def work() -> None:
             self._say(str(await self.reload()))
@@ -168,6 +199,8 @@ class EdgeProcess:
                 await self._listen(listen)
         except OSError as error:
             return Reloaded(done=False, problems=(f"cannot listen: {error.strerror or error}",))
+        except TlsError as error:
+            return Reloaded(done=False, problems=(f"TLS: {error}",))
         interpreter = None
         if (before.namers, before.transformers) != (config.namers, config.transformers):
             if before.namers != config.namers:
@@ -195,14 +228,23 @@ class EdgeProcess:
         self._listeners = [pair for pair in self._listeners if pair[0] in wanted]
         for _, listener in unwanted:
             listener.on_sweep = None
+            if listener.prelude.tls is not None:
+                self._certificates.drop(listener.prelude.tls)
             self._tasks.start(_drain(listener), "drain")
         self._listeners[0][1].on_sweep = self._sweep
+
+    def retire(self) -> None:
+        """Ask for no more requests: not ready, and every answer ends its connection."""
+        self.unready = "draining"
+        for _, listener in self._listeners:
+            listener.draining = True
 
     async def aclose(self, drain_s: float = 5.0) -> int:
         """Let requests under way finish, flush spans, stop.
 
         Returns how many connections were cut.
         """
+        self.retire()
         cuts = await asyncio.gather(*(one.drain(drain_s) for _, one in self._listeners))
         if self._router is not None:
             self._router.close()

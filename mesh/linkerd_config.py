@@ -289,6 +289,8 @@ class MeshConfig(Model):
     """A mesh process."""
 
     admin: Admin = Admin()
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that share the ports; not a key of Linkerd's."""
     usage: Usage = Usage()
     namers: tuple[FsNamerConfig, ...] = ()
     telemetry: tuple[Telemeter, ...] = ()

@@ -23,7 +23,7 @@ from proxy.workers import Address
 from tracing.recorder import Recorder, ZipkinHttpExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mesh.linkerd_config import MeshConfig, RouterConfig, ServerConfig
     from mesh.router import Router
@@ -48,8 +48,14 @@ def addresses(config: MeshConfig) -> list[Address]:
 class MeshProcess:
     """Started once, stopped once."""
 
-    def __init__(self, config: MeshConfig, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        config: MeshConfig,
+        place: Place | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._config = config
+        self._say = say
         self._place = place
         self._namers = Namers(config.namers)
         self._tasks = Tasks()
@@ -61,11 +67,6 @@ class MeshProcess:
         self._unready: str | None = "starting"
         self.routers: list[Router] = []
         self.ports: dict[str, int] = {}  # by router label, and "admin"
-
-    @property
-    def warnings(self) -> list[str]:
-        """What an operator should know at the start."""
-        return self._tls.warnings
 
     async def start(self) -> None:
         """Watch names, bind every listener.
@@ -91,6 +92,8 @@ class MeshProcess:
             self.ports[name] = await listener.start(server.ip, port, reuse_port=place is not None)
         self._certificates = CertificateWatch(self._tls.parts)
         self._certificates.start(self._tasks)
+        for warning in self._tls.warnings:
+            self._say(f"warning: {warning}")
         effective = config.model_dump(mode="json", exclude_unset=True)
         pages = playground(
             {one.settings.label: one.interpreter for one in self.routers},
@@ -104,9 +107,13 @@ class MeshProcess:
             self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
         self._unready = None
 
-    async def reload(self) -> list[str]:
-        """Read certificates again, also where no file looks changed; returns what went wrong."""
-        return self._certificates.look(force=True)
+    def reload_soon(self) -> None:
+        """Read certificates again, also where no file looks changed."""
+        problems = self._certificates.look(force=True)
+        for problem in problems:
+            self._say(f"not reloaded: {problem}")
+        if not problems:
+            self._say("certificates reloaded")
 
     def retire(self) -> None:
         """Ask for no more requests: not ready, and every answer ends its connection."""

@@ -133,17 +133,28 @@ class CertificateWatch:
     tried again when one of them changes.
     """
 
-    def __init__(self, parts: Sequence[Reloadable], period_s: float = WATCH_PERIOD_S) -> None:
-        self._parts = list(parts)
+    def __init__(self, parts: Sequence[Reloadable] = (), period_s: float = WATCH_PERIOD_S) -> None:
+        self._parts: list[Reloadable] = []
+        self._seen: list[Signature] = []
         self._period_s = period_s
-        self._seen = [signature(part.paths) for part in self._parts]
         self.reloads = 0
         self.failures = 0
+        for part in parts:
+            self.add(part)
+
+    def add(self, part: Reloadable) -> None:
+        """Look after this too, from now on."""
+        self._parts.append(part)
+        self._seen.append(signature(part.paths))
+
+    def drop(self, part: Reloadable) -> None:
+        """Look after this no more."""
+        index = self._parts.index(part)
+        del self._parts[index], self._seen[index]
 
     def start(self, tasks: Tasks) -> None:
         """Look at the files every second."""
-        if self._parts:
-            tasks.start(self._run(), "certificates")
+        tasks.start(self._run(), "certificates")
 
     def look(self, *, force: bool = False) -> list[str]:
         """Reload what changed, or everything; returns what could not be, a line each."""

@@ -57,8 +57,9 @@ class Listener:
         self._connections: set[Downstream] = set()
         self._server: asyncio.Server | None = None
         self.acceptor: Acceptor | None = None  # None: HTTP begins with the first byte
-        if prelude is not None and (prelude.tls is not None or prelude.proxy_peers):
-            self.acceptor = Acceptor(self, prelude)
+        self.prelude = prelude or Prelude()
+        if self.prelude.tls is not None or self.prelude.proxy_peers:
+            self.acceptor = Acceptor(self, self.prelude)
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from weir.commands.serving import USAGE, read_config, serve
+from weir.commands.drain import DrainDeadline, DrainDelay
+from weir.commands.serving import USAGE, Crew, Drain, read_config, serve
 
 
 class _FileOrCommand(TyperGroup):
@@ -47,16 +47,17 @@ def run(
     ready_file: Annotated[
         Path | None, typer.Option(help="Written once every port is bound.")
     ] = None,
+    drain_delay_s: DrainDelay = 0.0,
+    drain_deadline_s: DrainDeadline = 5.0,
 ) -> None:
     """Run the gateway.
 
     Example: weir edge edge.yml
     """
-    import asyncio  # noqa: PLC0415 - other commands start without it
-
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
-    from edge.process import EdgeProcess  # noqa: PLC0415
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415 - other commands start without it
+    from edge.process import EdgeProcess, addresses  # noqa: PLC0415
     from edge.reload import ConfigSource  # noqa: PLC0415
+    from proxy.workers import Address, Place  # noqa: PLC0415
 
     chosen = file or config
     if chosen is None or (file is not None and config is not None):
@@ -66,12 +67,22 @@ def run(
     source = ConfigSource(chosen, os.environ)
     source.read()  # for the places of its values
 
-    def make() -> EdgeProcess:
-        process = EdgeProcess(checked, source, lambda text: typer.echo(f"edge: {text}", err=True))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reload_soon)
-        return process
+    place = Place.from_environment(os.environ)
 
-    serve("edge", make, ready_file)
+    def say(text: str) -> None:
+        typer.echo(f"edge: {text}", err=True)
+
+    serve(
+        "edge",
+        lambda: EdgeProcess(checked, source, say, place),
+        ready_file,
+        Crew(
+            checked.workers,
+            addresses(checked),
+            Address("admin", checked.admin.ip, checked.admin.port),
+        ),
+        Drain(delay_s=drain_delay_s, deadline_s=drain_deadline_s),
+    )
 
 
 @app.command("check")

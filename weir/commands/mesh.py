@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from weir.commands.drain import DrainDeadline, DrainDelay
 
 
 def mesh(
@@ -13,14 +16,25 @@ def mesh(
     ready_file: Annotated[
         Path | None, typer.Option(help="Written once every port is bound.")
     ] = None,
+    drain_delay_s: DrainDelay = 0.0,
+    drain_deadline_s: DrainDeadline = 5.0,
 ) -> None:
     """Run the routers of one node.
 
     Example: weir mesh examples/node.yml
     """
     from mesh.linkerd_config import MeshConfig  # noqa: PLC0415 - other commands start without it
-    from mesh.process import MeshProcess  # noqa: PLC0415
-    from weir.commands.serving import read_config, serve  # noqa: PLC0415
+    from mesh.process import MeshProcess, addresses  # noqa: PLC0415
+    from proxy.workers import Address, Place  # noqa: PLC0415
+    from weir.commands.serving import Crew, Drain, read_config, serve  # noqa: PLC0415
 
     checked = read_config(MeshConfig, config)
-    serve("mesh", lambda: MeshProcess(checked), ready_file)
+    admin = Address("admin", checked.admin.ip, checked.admin.port)
+    place = Place.from_environment(os.environ)
+    serve(
+        "mesh",
+        lambda: MeshProcess(checked, place, lambda text: typer.echo(f"mesh: {text}", err=True)),
+        ready_file,
+        Crew(checked.workers, addresses(checked), admin),
+        Drain(delay_s=drain_delay_s, deadline_s=drain_deadline_s),
+    )

@@ -15,14 +15,28 @@ import typer
 import uvloop
 
 from config import ConfigError, load
+from proxy.certificates import TlsError
+from proxy.workers import ControlLine, Place
+from weir.commands.crew import Crew, lead
+from weir.commands.drain import FAILED, INTERRUPTED, USAGE, Drain, write_atomically
 
 if TYPE_CHECKING:
     from config import Model
 
 M = TypeVar("M", bound="Model")
 
-FAILED = 1
-USAGE = 2
+_NO_HURRY = Drain()
+
+__all__ = [
+    "FAILED",
+    "USAGE",
+    "Crew",
+    "Drain",
+    "Process",
+    "read_config",
+    "serve",
+    "write_atomically",
+]
 
 
 class Process(Protocol):
@@ -32,6 +46,12 @@ class Process(Protocol):
 
     async def start(self) -> None:
         """Bind and serve."""
+
+    def reload_soon(self) -> None:
+        """Read files again; says itself what came of it."""
+
+    def retire(self) -> None:
+        """Fail readiness; every answer ends its connection."""
 
     async def aclose(self, drain_s: float = ...) -> int:
         """Drain and stop."""
@@ -54,46 +74,71 @@ def read_config(model: type[M], file: Path) -> M:
         raise typer.Exit(FAILED) from None
 
 
-def serve(name: str, make: Callable[[], Process], ready_file: Path | None) -> None:
-    """Run a process until SIGTERM or SIGINT; the second signal ends it at once."""
-    code = uvloop.run(_serve(name, make, ready_file))
+def serve(
+    name: str,
+    make: Callable[[], Process],
+    ready_file: Path | None,
+    crew: Crew | None = None,
+    drain: Drain = _NO_HURRY,
+) -> None:
+    """Run a process until SIGTERM or SIGINT; the second signal ends it at once.
+
+    With a crew of more than one, this process only leads, unless it was started as a worker.
+    """
+    place = Place.from_environment(os.environ)
+    if crew is not None and crew.count > 1 and place is None:
+        code = uvloop.run(lead(name, crew, ready_file, drain))
+    else:
+        code = uvloop.run(_serve(name, make, ready_file if place is None else None, drain, place))
     raise typer.Exit(code)
 
 
-async def _serve(name: str, make: Callable[[], Process], ready_file: Path | None) -> int:
+async def _serve(
+    name: str,
+    make: Callable[[], Process],
+    ready_file: Path | None,
+    drain: Drain,
+    place: Place | None,
+) -> int:
     stop = asyncio.Event()
 
     def on_signal() -> None:
         if stop.is_set():
-            os._exit(130)
+            os._exit(INTERRUPTED)
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: None
+    )  # too early to reload, and no reason to end
+    control = None if place is None else ControlLine(place, stop.set)
     process = make()
     try:
         await process.start()
-    except OSError as error:
-        typer.echo(f"{name}: cannot listen: {error.strerror or error}", err=True)
+    except (OSError, TlsError) as error:
+        reason = getattr(error, "strerror", None) or error
+        text = f"cannot listen: {reason}" if isinstance(error, OSError) else f"TLS: {reason}"
+        typer.echo(f"{name}: {text}", err=True)
         await process.aclose(0.0)
         return FAILED
-    typer.echo(
-        f"{name}: ready, "
-        + ", ".join(f"{key} on port {port}" for key, port in process.ports.items()),
-        err=True,
-    )
+    loop.add_signal_handler(signal.SIGHUP, process.reload_soon)
+    if control is not None:
+        control.say("ready")
+    else:
+        told = ", ".join(f"{key} on port {port}" for key, port in process.ports.items())
+        typer.echo(f"{name}: ready, {told}", err=True)
     if ready_file is not None:
         write_atomically(ready_file, json.dumps({"pid": os.getpid(), "ports": process.ports}))
     await stop.wait()
-    cut = await process.aclose()
-    typer.echo(f"{name}: stopped, {cut} connections were cut", err=True)
-    sys.stderr.flush()
+    process.retire()
+    await asyncio.sleep(drain.delay_s)
+    cut = await process.aclose(drain.deadline_s)
+    if control is not None:
+        control.say(f"cut {cut}")
+        control.close()
+    else:
+        typer.echo(f"{name}: stopped, {cut} connections were cut", err=True)
+        sys.stderr.flush()
     return 0
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.write_text(text, "utf-8")
-    fresh.replace(file)
