@@ -15,11 +15,12 @@ class Batch(NamedTuple):
     """One accepted message.
 
     Shape: `body` is a v2 JSON list of exactly `spans` that the strict decoder reads. Spans of the
-    fast reader are not normalised yet.
+    fast reader are not normalised yet. `rejected` counts spans of the message that cannot be kept.
     """
 
     body: bytes
     spans: list[V2Span]
+    rejected: int = 0
 
 
 def batch_of(spans: list[V2Span]) -> Batch:

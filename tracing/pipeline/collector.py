@@ -1,16 +1,13 @@
 """The collector put together: store, receivers, query API and pages on their ports."""
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-
-import uvicorn
 
 from tracing.pipeline.http.app import CollectorApp
+from tracing.pipeline.http.otlp import PATH, OtlpApp
 from tracing.pipeline.http.query import QueryApi
+from tracing.pipeline.http.server import HttpServer
 from tracing.pipeline.http.status import Status
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.scribe import ScribeServer
@@ -21,22 +18,9 @@ from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.ui.lens import front_routes
 from tracing.ui.pages import Pages
 
-_KEEP_ALIVE_S: Final = 75  # longer than the 60 s after which senders' pools drop idle connections
-_CLOSING_S: Final = 3
-_CONNECTIONS_MAX: Final = 1_000
-_POLL_S: Final = 0.005
-
 
 class CollectorError(Exception):
     """The collector cannot start; the text is one line for an operator."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whoever runs the loop owns those."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -81,8 +65,8 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
 class Collector:
     """One running collector.
 
-    `http` and `scribe` are listening sockets (see bind), which it closes in the end, as it does
-    the store. `lens` holds the files of Zipkin's own page, where it is wanted.
+    `http`, `scribe` and `otlp` are listening sockets (see bind), which it closes in the end, as it
+    does the store. `lens` holds the files of Zipkin's own page, where it is wanted.
     """
 
     def __init__(
@@ -92,12 +76,13 @@ class Collector:
         http: socket.socket,
         scribe: socket.socket | None = None,
         lens: Mapping[str, bytes] | None = None,
+        *,
+        otlp: socket.socket | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
-        self._http = http
         self._scribe_socket = scribe
-        self.ingest = Ingest(store, settings.sample_rate)
+        self.ingest = Ingest(store, settings.sample_rate, () if otlp is None else ("otlp",))
         self._scribe = ScribeServer(self.ingest)
         status = Status(store, self.ingest, settings, self.scribe_port)
         routes = status.routes()
@@ -106,28 +91,18 @@ class Collector:
         if settings.ui_enabled:
             routes += status.ui_routes() + Pages(store, settings).routes() + front_routes(lens)
         self.app = CollectorApp(self.ingest, settings, routes)
-        self._server = _Server(
-            uvicorn.Config(
-                self.app,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                backlog=2048,
-                limit_concurrency=_CONNECTIONS_MAX,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=_CLOSING_S,
-            )
-        )
-        self._serving: asyncio.Task[None] | None = None
+        self._http = HttpServer(self.app, http)
+        self._otlp = None if otlp is None else HttpServer(OtlpApp(self.ingest), otlp)
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        host, port = self._http.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._http.url
+
+    @property
+    def otlp_url(self) -> str | None:
+        """Where OTLP is POSTed; None without it."""
+        return None if self._otlp is None else self._otlp.url + PATH
 
     @property
     def scribe_port(self) -> int | None:
@@ -138,21 +113,14 @@ class Collector:
         """Answer from now on."""
         if self._scribe_socket is not None:
             await self._scribe.start(self._scribe_socket)
-        serving = asyncio.get_running_loop().create_task(
-            self._server.serve(sockets=[self._http]), name="collector-http"
-        )
-        self._serving = serving
-        while not self._server.started:
-            if serving.done():
-                await serving
-                raise CollectorError("the HTTP server ended before it began")
-            await asyncio.sleep(_POLL_S)
+        for server in (self._otlp, self._http):
+            if server is not None:
+                await server.start()
 
     async def aclose(self) -> None:
         """Answer what is under way, store it, and stop."""
-        self._server.should_exit = True
-        if self._serving is not None:
-            await self._serving
-        self._http.close()
+        for server in (self._http, self._otlp):
+            if server is not None:
+                await server.aclose()
         await self._scribe.aclose()
         await self._store.aclose()

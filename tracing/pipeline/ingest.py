@@ -1,7 +1,7 @@
 """From a received message to durable spans, with a count of everything on the way."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +10,8 @@ from tracing.pipeline.model import SpanError
 from tracing.pipeline.sampling import BoundarySampler
 from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
 
-TRANSPORTS: Final = ("http", "grpc", "scribe")
+# Those of the real server, whose metrics name each of them whether it is there or not.
+_TRANSPORTS: Final = ("http", "grpc", "scribe")
 
 
 @dataclass(slots=True)
@@ -27,7 +28,12 @@ class TransportCounts:
     stored: int = 0
     queued: int = 0
     dropped: dict[str, int] = field(
-        default_factory=lambda: {"sampled_out": 0, "busy": 0, "store_failed": 0}
+        default_factory=lambda: {
+            "invalid": 0,
+            "sampled_out": 0,
+            "busy": 0,
+            "store_failed": 0,
+        }
     )
     last_spans: int = 0
     last_bytes: int = 0
@@ -44,15 +50,17 @@ class Ingest:
     Ledger, per transport and at every moment: spans == stored + queued + spans_dropped.
     """
 
-    def __init__(self, store: SpanStore, sample_rate: float) -> None:
+    def __init__(
+        self, store: SpanStore, sample_rate: float, more_transports: Iterable[str] = ()
+    ) -> None:
         self._store = store
         self._sampler = BoundarySampler(sample_rate)
-        self.counts = {transport: TransportCounts() for transport in TRANSPORTS}
+        self.counts = {name: TransportCounts() for name in (*_TRANSPORTS, *more_transports)}
 
-    async def accept(
-        self, transport: str, message: bytes, decode: Callable[[bytes], Batch]
-    ) -> None:
+    async def accept(self, transport: str, message: bytes, decode: Callable[[bytes], Batch]) -> int:
         """Decode, sample and store one message; returns once its spans are durable.
+
+        Returns: how many of its spans cannot be kept whatever happens.
 
         Raises: SpanError (the message is bad), StoreBusyError (nothing was taken, come again),
         StoreError (the store failed).
@@ -68,6 +76,7 @@ class Ingest:
             counts.messages_dropped += 1
             raise
         await self.store(transport, batch)
+        return batch.rejected
 
     def refuse(self, transport: str, size: int) -> None:
         """Count a message that could not even be unpacked. Units: size is bytes."""
@@ -80,8 +89,9 @@ class Ingest:
         """Sample and store decoded spans. Raises: StoreBusyError, StoreError."""
         counts = self.counts[transport]
         total = len(batch.spans)
-        counts.spans += total
-        counts.last_spans = total
+        counts.spans += total + batch.rejected
+        counts.dropped["invalid"] += batch.rejected
+        counts.last_spans = total + batch.rejected
         if not self._sampler.keeps_all:
             kept = [span for span in batch.spans if self._sampler.keeps(span)]
             if len(kept) < total:

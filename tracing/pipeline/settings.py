@@ -27,6 +27,7 @@ class Settings:
     http_port: int = 9411
     scribe_enabled: bool = False  # as the real server: a port that is not asked for stays shut
     scribe_port: int = 9410
+    otlp_port: int | None = None  # shut unless asked for, as scribe's
     http_collector_enabled: bool = True
     sample_rate: float = 1.0
     # The real server keeps spans in memory unless told otherwise; ours keeps them on disk, and

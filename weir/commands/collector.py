@@ -38,14 +38,20 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     lens_files = None if lens is None else read_lens(lens)
     # The port first: a second collector must fail before it touches the other's store.
-    http = bind(host, port)
+    ports = {"http": bind(host, port)}
     try:
-        scribe = bind(host, settings.scribe_port) if settings.scribe_enabled else None
+        if settings.scribe_enabled:
+            ports["scribe"] = bind(host, settings.scribe_port)
+        if settings.otlp_port is not None:
+            ports["otlp"] = bind(host, settings.otlp_port)
         store = open_store(state_dir, settings)
     except CollectorError:
-        http.close()
+        for listener in ports.values():
+            listener.close()
         raise
-    collector = Collector(store, settings, http, scribe, lens_files)
+    collector = Collector(
+        store, settings, ports["http"], ports.get("scribe"), lens_files, otlp=ports.get("otlp")
+    )
     await collector.start()
     try:
         if ready_file is not None:
@@ -53,6 +59,7 @@ async def _serve(
                 "collector": collector.url,
                 "spans": f"{collector.url}/api/v2/spans",
                 "scribe_port": collector.scribe_port,
+                "otlp": collector.otlp_url,
                 "pid": os.getpid(),
             }
             _write_ready(ready_file, urls)
@@ -69,6 +76,9 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     scribe_port: Annotated[
         int | None, typer.Option(help="Scribe port, 9410 by custom; none is opened without.")
+    ] = None,
+    otlp_port: Annotated[
+        int | None, typer.Option(help="OTLP/HTTP port, 4318 by custom; none is opened without.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[
@@ -89,7 +99,10 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
         settings = read_settings(os.environ)
         port = settings.http_port if http_port is None else http_port
         settings = replace(
-            settings, keep_ms=int(keep_days * 86_400_000), keep_bytes=int(keep_gib * (1 << 30))
+            settings,
+            keep_ms=int(keep_days * 86_400_000),
+            keep_bytes=int(keep_gib * (1 << 30)),
+            otlp_port=otlp_port,
         )
         if scribe_port is not None:
             settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)

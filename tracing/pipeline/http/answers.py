@@ -1,11 +1,13 @@
 """Plain ASGI answers, for the ways that need no framework."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import Message, Receive, Send
 
 # The real server's type for every refusal's text, literally.
 TEXT: Final = "text/*"
+_DISCONNECT: Final = "http.disconnect"
 NOT_FOUND: Final = (404, "404 Not Found", "text/plain; charset=utf-8")
 NOT_ALLOWED: Final = (405, "405 Method Not Allowed", "text/plain; charset=utf-8")
 
@@ -14,12 +16,22 @@ class TooLargeError(Exception):
     """The body is over the cap; the rest of it was not read."""
 
 
+class GoneError(Exception):
+    """The sender went away before its body was whole; what came of it is no message."""
+
+
 async def answer(
-    send: Send, status: int, text: str = "", content_type: str | None = None, *, close: bool = False
+    send: Send,
+    status: int,
+    text: str | bytes = "",
+    content_type: str | None = None,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    close: bool = False,
 ) -> None:
     """One whole answer."""
-    body = text.encode()
-    headers = [(b"content-length", str(len(body)).encode())]
+    body = text.encode() if isinstance(text, str) else text
+    headers = [(b"content-length", str(len(body)).encode()), *headers]
     if content_type is not None:
         headers.append((b"content-type", content_type.encode()))
     if close:
@@ -29,8 +41,10 @@ async def answer(
 
 
 async def read_body(receive: Receive, bytes_max: int) -> bytes:
-    """The whole body. Raises: TooLargeError as soon as it is more than bytes_max."""
+    """The whole body. Raises: TooLargeError as soon as it is more than bytes_max, GoneError."""
     message: Message = await receive()
+    if message["type"] == _DISCONNECT:
+        raise GoneError
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and len(body) <= bytes_max:
         return body
@@ -38,6 +52,8 @@ async def read_body(receive: Receive, bytes_max: int) -> bytes:
     size = len(body)
     while message.get("more_body", False) and size <= bytes_max:
         message = await receive()
+        if message["type"] == _DISCONNECT:
+            raise GoneError
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
     if size > bytes_max:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats
-from tracing.pipeline.http.answers import TEXT, TooLargeError, answer, read_body
+from tracing.pipeline.http.answers import TEXT, GoneError, TooLargeError, answer, read_body
 from tracing.pipeline.http.unpack import BombError, gunzip
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.model import SpanError
@@ -54,6 +54,8 @@ async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) ->
             await ingest.accept("http", body, decode)
     except SpanError as error:
         await answer(send, 400, str(error), TEXT)
+    except GoneError:
+        ingest.refuse("http", 0)
     except (TooLargeError, BombError):
         ingest.refuse("http", 0)
         await answer(send, 413, "413 Request Entity Too Large", TEXT, close=True)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracing.pipeline.ingest import TRANSPORTS, Ingest
+from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore, StoreError
 
@@ -101,8 +101,7 @@ class Status:
         return _response(json.dumps(body, indent=2), content_type, 200 if status == "UP" else 503)
 
     def _flat(self) -> Iterator[tuple[str, float]]:
-        for transport in TRANSPORTS:
-            counts = self._ingest.counts[transport]
+        for transport, counts in self._ingest.counts.items():
             counter = "counter.zipkin_collector"
             yield f"{counter}.messages.{transport}", float(counts.messages)
             yield f"{counter}.messages_dropped.{transport}", float(counts.messages_dropped)
@@ -150,20 +149,20 @@ class Status:
             family(
                 f"zipkin_collector_{field}_total",
                 "counter",
-                ((f'{{transport="{t}"}}', getattr(counts[t], field)) for t in TRANSPORTS),
+                ((f'{{transport="{t}"}}', getattr(counts[t], field)) for t in counts),
             )
         for field, source in (("message_spans", "last_spans"), ("message_bytes", "last_bytes")):
             family(
                 f"zipkin_collector_{field}",
                 "gauge",
-                ((f'{{transport="{t}"}}', getattr(counts[t], source)) for t in TRANSPORTS),
+                ((f'{{transport="{t}"}}', getattr(counts[t], source)) for t in counts),
             )
         family(
             "weir_collector_dropped_spans_total",
             "counter",
             (
                 (f'{{transport="{t}",reason="{reason}"}}', spans)
-                for t in TRANSPORTS
+                for t in counts
                 for reason, spans in counts[t].dropped.items()
             ),
         )

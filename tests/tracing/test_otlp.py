@@ -1,0 +1,378 @@
+"""OTLP/HTTP: real SDKs as senders, and bytes that no SDK sends."""
+
+import asyncio
+import gzip
+import json
+import struct
+import zlib
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.zipkin.json import ZipkinExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+
+from tracing.pipeline.batch import Batch
+from tracing.pipeline.collector import Collector, bind
+from tracing.pipeline.decode import otlp_json, otlp_proto
+from tracing.pipeline.decode.otel import to_batch
+from tracing.pipeline.decode.protobuf import write_field
+from tracing.pipeline.model import SpanError, V2Endpoint, V2Span
+from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.port import StoreBusyError
+from tracing.pipeline.store.sqlite import SqliteStore
+
+TRACE = "5b8efff798038103d269b633813fc60c"
+SPAN = "eee19b7ec3c1b174"
+PROTO = {"content-type": "application/x-protobuf"}
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    ports = [bind("127.0.0.1", 0) for _ in range(2)]
+    started = Collector(SqliteStore(":memory:"), Settings(), ports[0], otlp=ports[1])
+    await started.start()
+    yield started
+    await started.aclose()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as one:
+        yield one
+
+
+def url(collector: Collector) -> str:
+    assert collector.otlp_url is not None
+    return collector.otlp_url
+
+
+def in_json(**span: object) -> dict[str, object]:
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": [text("service.name", "Shop")]},
+                "scopeSpans": [{"spans": [{"traceId": TRACE, "spanId": SPAN} | span]}],
+            }
+        ]
+    }
+
+
+def text(key: str, value: str) -> dict[str, object]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def one(**span: object) -> V2Span:
+    batch = to_batch(otlp_json.decode(json.dumps(in_json(**span)).encode()))
+    [read] = batch.spans
+    return read
+
+
+# ── real senders ─────────────────────────────────────────────────────────────────────────────
+
+
+def send_with(exporter: SpanExporter) -> str:
+    """A trace of two spans through the real SDK; its id."""
+    resource = Resource.create({"service.name": "Shop", "deployment.environment": "test"})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("shop.views", "1.2")
+    outside = SpanContext(trace_id=7, span_id=9, is_remote=True)
+    with tracer.start_as_current_span(
+        "GET /Cart", kind=SpanKind.SERVER, links=[Link(outside)]
+    ) as server:
+        server.set_attribute("http.response.status_code", 500)
+        server.add_event("cache miss", {"key": "cart", "tries": 2})
+        with tracer.start_as_current_span("query", kind=SpanKind.CLIENT) as call:
+            call.set_attributes({"server.address": "DB", "server.port": 5432, "rows": [1, 2]})
+            call.set_attribute("ok", value=False)
+        server.set_status(Status(StatusCode.ERROR, "no database"))
+    provider.shutdown()
+    return f"{server.get_span_context().trace_id:032x}"
+
+
+@pytest.mark.parametrize("compression", list(Compression), ids=lambda c: c.name)
+async def test_the_real_sdk_sends_a_trace_as_otlp(
+    collector: Collector, client: httpx.AsyncClient, compression: Compression
+) -> None:
+    exporter = OTLPSpanExporter(url(collector), compression=compression)
+    trace_id = await asyncio.to_thread(send_with, exporter)
+    spans = (await client.get(f"{collector.url}/api/v2/trace/{trace_id}")).json()
+    call, server = sorted(spans, key=lambda span: str(span["kind"]))
+    assert (server["kind"], server["name"], call["kind"]) == ("SERVER", "get /cart", "CLIENT")
+    assert call["parentId"] == server["id"]
+    assert server["localEndpoint"] == call["localEndpoint"] == {"serviceName": "shop"}
+    assert call["remoteEndpoint"] == {"serviceName": "db", "port": 5432}
+    assert server["duration"] >= call["duration"] >= 1
+    assert server["annotations"][0]["value"] == '"cache miss":{"key":"cart","tries":2}'
+    tags = server["tags"]
+    assert (tags["error"], tags["otel.status_code"]) == ("no database", "ERROR")
+    assert tags["http.response.status_code"] == "500"
+    assert tags["deployment.environment"] == "test"
+    assert (tags["otel.scope.name"], tags["otel.scope.version"]) == ("shop.views", "1.2")
+    assert tags["otel.links"] == f"{7:032x}-{9:016x}"
+    assert (call["tags"]["rows"], call["tags"]["ok"]) == ("[1,2]", "false")
+    assert "error" not in call["tags"]
+    assert collector.ingest.counts["otlp"].stored == 2
+
+
+async def test_the_real_sdk_tells_the_same_trace_in_zipkins_json(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    exporter = ZipkinExporter(endpoint=f"{collector.url}/api/v2/spans")
+    trace_id = await asyncio.to_thread(send_with, exporter)
+    spans = (await client.get(f"{collector.url}/api/v2/trace/{trace_id}")).json()
+    [server] = [span for span in spans if span["kind"] == "SERVER"]
+    assert server["localEndpoint"]["serviceName"] == "shop"
+    assert (server["tags"]["error"], server["tags"]["otel.status_code"]) == ("no database", "ERROR")
+    assert collector.ingest.counts["http"].stored == 2
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_json_and_protobuf_tell_the_same_span(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    span = {"name": "work", "kind": 3, "startTimeUnixNano": "1763000000000000999"}
+    answer = await client.post(url(collector), json=in_json(**span))
+    assert (answer.status_code, answer.json()) == (200, {})
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    resource.resource.attributes.add(key="service.name").value.string_value = "Shop"
+    sent = resource.scope_spans.add().spans.add()
+    sent.trace_id, sent.span_id = bytes.fromhex(TRACE), bytes.fromhex(SPAN)
+    sent.name, sent.start_time_unix_nano = "work", 1763000000000000999
+    sent.kind = sent.SPAN_KIND_CLIENT
+    answer = await client.post(url(collector), content=request.SerializeToString(), headers=PROTO)
+    assert (answer.status_code, answer.content) == (200, b"")
+    # Equal spans come back once.
+    spans = (await client.get(f"{collector.url}/api/v2/trace/{TRACE}")).json()
+    assert [(span["name"], span["timestamp"]) for span in spans] == [("work", 1763000000000000)]
+    assert collector.ingest.counts["otlp"].stored == 2
+
+
+async def test_spans_without_an_id_are_rejected_and_the_rest_is_kept(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    good = {"traceId": TRACE, "spanId": SPAN}
+    spans = [good, good | {"traceId": "0" * 32}, good | {"spanId": "1"}]
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    answer = await client.post(url(collector), json=body)
+    assert answer.status_code == 200
+    assert answer.json()["partialSuccess"]["rejectedSpans"] == "2"
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(name="nameless")
+    answer = await client.post(url(collector), content=request.SerializeToString(), headers=PROTO)
+    told = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert told.rejected_spans == 1
+    assert "all zeros" in told.error_message
+    counts = collector.ingest.counts["otlp"]
+    assert (counts.spans, counts.stored, counts.dropped["invalid"]) == (4, 1, 3)
+
+
+SPAN_FIELDS = write_field(1, bytes.fromhex(TRACE)) + write_field(2, bytes.fromhex(SPAN))
+
+
+def in_proto(span: bytes) -> bytes:
+    return write_field(1, write_field(2, write_field(2, span)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x0a",
+        b"\x0a\x05\x00",
+        b"\x08\x01",
+        b"\x00",
+        b"\x0a" + b"\xff" * 11,
+        b"\x0b\x0c",
+        in_proto(SPAN_FIELDS + write_field(1, 7)),
+        in_proto(SPAN_FIELDS + b"\x38\x01"),
+        in_proto(SPAN_FIELDS + b"\x39\x01\x02"),
+        in_proto(SPAN_FIELDS + write_field(9, write_field(2, b"\x09\x01"))),
+    ],
+    ids=[
+        "no length", "a length past the end", "resource spans as a number", "field zero",
+        "a varint without an end", "a group", "a trace id as a number", "a time as a varint",
+        "half a time", "a boolean's field as fixed64, cut",
+    ],
+)  # fmt: skip
+async def test_bytes_that_are_no_request_are_a_400_with_a_reason(
+    collector: Collector, client: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await client.post(url(collector), content=body, headers=PROTO)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/x-protobuf"
+    assert b"Malformed" in answer.content or b"Truncated" in answer.content
+    assert collector.ingest.counts["otlp"].messages_dropped == 1
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"traceId": "W47/95gDgQPSabYzgT/GDA=="},
+        {"kind": "SPAN_KIND_SERVER"},
+        {"startTimeUnixNano": "-1"},
+        {"startTimeUnixNano": "1e999"},
+        {"attributes": [{"key": "a", "value": {"intValue": "x"}}]},
+        {"attributes": [{"key": "a", "value": {"bytesValue": "?"}}]},
+        {"attributes": {"a": "b"}},
+        {"events": [7]},
+    ],
+)
+async def test_json_that_is_no_request_is_a_400_with_a_reason(
+    collector: Collector, client: httpx.AsyncClient, span: dict[str, object]
+) -> None:
+    answer = await client.post(url(collector), json=in_json(**span))
+    assert answer.status_code == 400
+    assert answer.json()["code"] == 3
+    assert answer.json()["message"]
+
+
+async def test_what_is_packed_must_be_whole_small_and_of_a_known_kind(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    body = in_proto(SPAN_FIELDS)
+    bomb = zlib.compress(bytes(65 << 20))
+    for packed, coding, status in (
+        (gzip.compress(body), "gzip", 200),
+        (zlib.compress(body), "deflate", 200),
+        (gzip.compress(body)[:-5], "gzip", 400),
+        (b"\x0a\x00", "gzip", 400),
+        (body, "br", 400),
+        (bomb, "deflate", 413),
+    ):
+        headers = PROTO | {"content-encoding": coding}
+        answer = await client.post(url(collector), content=packed, headers=headers)
+        assert answer.status_code == status, coding
+    answer = await client.post(url(collector), content=bytes(11 << 20), headers=PROTO)
+    assert answer.status_code == 413
+
+
+async def test_another_path_method_or_type_is_told_so(
+    collector: Collector, client: httpx.AsyncClient
+) -> None:
+    base = url(collector)
+    assert (await client.get(base)).status_code == 405
+    assert (await client.post(base.replace("traces", "logs"))).status_code == 404
+    assert (await client.post(base, content=b"{}")).status_code == 415
+    answer = await client.post(base, content=b"", headers=PROTO)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_full_queue_asks_to_come_again(
+    collector: Collector, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_batch: Batch) -> None:
+        raise StoreBusyError
+
+    monkeypatch.setattr(collector.ingest._store, "append", refuse)
+    answer = await client.post(url(collector), json=in_json())
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    counts = collector.ingest.counts["otlp"]
+    assert (counts.spans, counts.dropped["busy"], counts.stored) == (1, 1, 0)
+
+
+# ── the mapping ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "remote"),
+    [
+        (3, {"peer.service": "Pay", "server.address": "db"}, V2Endpoint("pay")),
+        (3, {"server.address": "10.0.0.7"}, V2Endpoint(None, "10.0.0.7")),
+        (3, {"net.peer.name": "old", "net.peer.ip": "::1"}, V2Endpoint("old", None, "::1")),
+        (4, {"messaging.destination": "orders"}, V2Endpoint("orders")),
+        (2, {"server.address": "me", "client.address": "10.0.0.9"}, V2Endpoint(None, "10.0.0.9")),
+        (2, {"server.address": "me"}, None),
+        (1, {}, None),
+    ],
+)
+def test_attributes_name_the_other_side(
+    kind: int, attributes: dict[str, str], remote: V2Endpoint | None
+) -> None:
+    listed = [text(key, value) for key, value in attributes.items()]
+    span = one(kind=kind, attributes=listed)
+    assert span.remote_endpoint == remote
+    assert span.tags == attributes or not attributes
+
+
+def test_only_a_failed_status_makes_an_error() -> None:
+    assert one(status={"code": 2, "message": "boom"}).tags == {
+        "error": "boom",
+        "otel.status_code": "ERROR",
+    }
+    failed = one(status={"code": 2}, attributes=[text("error.type", "timeout")])
+    assert (failed.tags or {})["error"] == "timeout"
+    assert one(status={"code": 1}).tags == {"otel.status_code": "OK"}
+    assert one(attributes=[text("error", "false")]).tags is None
+
+
+def test_every_kind_of_value_becomes_a_text() -> None:
+    values: list[tuple[dict[str, object], str]] = [
+        ({"stringValue": "a"}, "a"),
+        ({"boolValue": True}, "true"),
+        ({"intValue": "-5"}, "-5"),
+        ({"doubleValue": 0.5}, "0.5"),
+        ({"bytesValue": "AAE="}, "AAE="),
+        ({"arrayValue": {"values": [{"intValue": 1}, {"stringValue": "b"}]}}, '[1,"b"]'),
+        ({"kvlistValue": {"values": [text("k", "v")]}}, '{"k":"v"}'),
+        ({}, ""),
+    ]
+    for value, shown in values:
+        assert one(attributes=[{"key": "a", "value": value}]).tags == {"a": shown}
+
+
+def test_a_doubles_bits_are_read_in_protobuf() -> None:
+    value = b"\x21" + struct.pack("<d", -2.5)
+    pair = write_field(1, b"x") + write_field(2, value)
+    [resource] = otlp_proto.decode(in_proto(SPAN_FIELDS + write_field(9, pair)))
+    assert resource.scopes[0].spans[0].attributes == {"x": -2.5}
+
+
+def test_unknown_fields_are_passed_over() -> None:
+    extra = write_field(999, b"later") + write_field(1000, 5)
+    [resource] = otlp_proto.decode(extra + in_proto(extra + SPAN_FIELDS + extra) + extra)
+    assert resource.scopes[0].spans[0].trace_id == TRACE
+    assert one(later={"a": [1]}).id == SPAN
+
+
+def test_values_that_nest_without_end_are_refused() -> None:
+    value = b""
+    for _ in range(100):
+        value = write_field(5, write_field(1, value))
+    pair = write_field(1, b"x") + write_field(2, value)
+    with pytest.raises(SpanError, match="too deep"):
+        otlp_proto.decode(in_proto(SPAN_FIELDS + write_field(9, pair)))
+    deep: dict[str, object] = {}
+    for _ in range(100):
+        deep = {"arrayValue": {"values": [deep]}}
+    with pytest.raises(SpanError, match="too deep"):
+        one(attributes=[{"key": "x", "value": deep}])
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_request_or_one_error(body: bytes) -> None:
+    for decode, bodies in (
+        (otlp_proto.decode, (body, in_proto(body), in_proto(SPAN_FIELDS + body))),
+        (otlp_json.decode, (body, b'{"resourceSpans":[' + body)),
+    ):
+        for one_body in bodies:
+            try:
+                batch = to_batch(decode(one_body))
+            except SpanError:
+                continue
+            assert all(span.id for span in batch.spans)

@@ -1,0 +1,194 @@
+"""OTLP's ExportTraceServiceRequest in protobuf. Pure.
+
+Unknown fields are passed over; a known field of another wire type is refused, as the generated
+readers do. Source: opentelemetry-proto 1.x, trace/v1, common/v1, resource/v1.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from tracing.pipeline.decode.otel import VALUE_DEPTH_MAX, Event, OtelSpan, Resource, Scope, Value
+from tracing.pipeline.decode.protobuf import (
+    BYTES,
+    FIXED64,
+    VARINT,
+    fields,
+    signed,
+    text,
+    write_field,
+)
+from tracing.pipeline.model import SpanError
+
+# Field numbers that are read, with their wire types.
+_REQUEST: Final = {1: BYTES}
+_RESOURCE_SPANS: Final = {1: BYTES, 2: BYTES}
+_RESOURCE: Final = {1: BYTES}
+_SCOPE_SPANS: Final = {1: BYTES, 2: BYTES}
+_SCOPE: Final = {1: BYTES, 2: BYTES}
+_SPAN: Final = {
+    **dict.fromkeys((1, 2, 3, 4, 5, 9, 11, 13, 15), BYTES),
+    **dict.fromkeys((6, 10, 12, 14), VARINT),
+    **dict.fromkeys((7, 8), FIXED64),
+}
+_EVENT: Final = {1: FIXED64, 2: BYTES, 3: BYTES}
+_LINK: Final = {1: BYTES, 2: BYTES}
+_STATUS: Final = {2: BYTES, 3: VARINT}
+_PAIR: Final = {1: BYTES, 2: BYTES}
+_VALUE: Final = {1: BYTES, 2: VARINT, 3: VARINT, 4: FIXED64, 5: BYTES, 6: BYTES, 7: BYTES}
+_LIST: Final = {1: BYTES}
+
+
+def decode(body: bytes) -> list[Resource]:
+    """The spans of one request, by resource and scope. Raises: SpanError."""
+    return [_resource_spans(raw) for _, _, raw in _known(body, _REQUEST)]
+
+
+def _known(data: bytes, wires: Mapping[int, int]) -> Iterator[tuple[int, int, bytes]]:
+    """(number, integer, bytes) of the known fields."""
+    for number, wire, integer, raw in fields(data):
+        wanted = wires.get(number)
+        if wanted == wire:
+            yield number, integer, raw
+        elif wanted is not None or number == 0:
+            raise SpanError(f"Malformed: field {number} has the wire type {wire}")
+
+
+def _resource_spans(data: bytes) -> Resource:
+    resource = Resource()
+    for number, _, raw in _known(data, _RESOURCE_SPANS):
+        if number == 1:
+            for _, _, pair in _known(raw, _RESOURCE):
+                _put(resource.attributes, pair)
+        else:
+            resource.scopes.append(_scope_spans(raw))
+    return resource
+
+
+def _scope_spans(data: bytes) -> Scope:
+    scope = Scope()
+    for number, _, raw in _known(data, _SCOPE_SPANS):
+        if number == 1:
+            for which, _, part in _known(raw, _SCOPE):
+                if which == 1:
+                    scope.name = text(part)
+                else:
+                    scope.version = text(part)
+        else:
+            scope.spans.append(_span(raw))
+    return scope
+
+
+def _span(data: bytes) -> OtelSpan:  # noqa: C901, PLR0912 - a branch a field
+    span = OtelSpan()
+    for number, integer, raw in _known(data, _SPAN):
+        match number:
+            case 1:
+                span.trace_id = raw.hex()
+            case 2:
+                span.span_id = raw.hex()
+            case 3:
+                span.trace_state = text(raw)
+            case 4:
+                span.parent_id = raw.hex()
+            case 5:
+                span.name = text(raw)
+            case 6:
+                span.kind = integer
+            case 7:
+                span.start_ns = integer
+            case 8:
+                span.end_ns = integer
+            case 9:
+                _put(span.attributes, raw)
+            case 10:
+                span.dropped["attributes"] = integer
+            case 11:
+                span.events.append(_event(raw))
+            case 12:
+                span.dropped["events"] = integer
+            case 13:
+                span.links.append(_link(raw))
+            case 14:
+                span.dropped["links"] = integer
+            case _:
+                span.status, span.status_text = _status(raw)
+    return span
+
+
+def _event(data: bytes) -> Event:
+    event = Event()
+    for number, integer, raw in _known(data, _EVENT):
+        match number:
+            case 1:
+                event.time_ns = integer
+            case 2:
+                event.name = text(raw)
+            case _:
+                _put(event.attributes, raw)
+    return event
+
+
+def _link(data: bytes) -> tuple[str, str]:
+    ids = {number: raw.hex() for number, _, raw in _known(data, _LINK)}
+    return ids.get(1, ""), ids.get(2, "")
+
+
+def _status(data: bytes) -> tuple[int, str]:
+    code, message = 0, ""
+    for number, integer, raw in _known(data, _STATUS):
+        if number == 2:  # noqa: PLR2004 - the message; field 1 is retired
+            message = text(raw)
+        else:
+            code = integer
+    return code, message
+
+
+def _put(attributes: dict[str, Value], data: bytes, depth: int = 0) -> None:
+    """Add one KeyValue; of equal keys the last wins."""
+    key, value = "", b""
+    for number, _, raw in _known(data, _PAIR):
+        if number == 1:
+            key = text(raw)
+        else:
+            value = raw
+    attributes[key] = _value(value, depth)
+
+
+def _value(data: bytes, depth: int) -> Value:
+    """An AnyValue; None for an empty one."""
+    if depth > VALUE_DEPTH_MAX:
+        raise SpanError("Malformed: an attribute is nested too deep")
+    value: Value = None
+    for number, integer, raw in _known(data, _VALUE):
+        match number:
+            case 1:
+                value = text(raw)
+            case 2:
+                value = bool(integer)
+            case 3:
+                value = signed(integer)
+            case 4:
+                value = float(struct.unpack("<d", raw)[0])
+            case 5:
+                value = [_value(one, depth + 1) for _, _, one in _known(raw, _LIST)]
+            case 6:
+                inner: dict[str, Value] = {}
+                for _, _, pair in _known(raw, _LIST):
+                    _put(inner, pair, depth + 1)
+                value = inner
+            case _:
+                value = raw
+    return value
+
+
+def answer(rejected: int, why: str) -> bytes:
+    """An ExportTraceServiceResponse; empty when nothing was rejected."""
+    if not rejected:
+        return b""
+    return write_field(1, write_field(1, rejected) + write_field(2, why.encode()))
+
+
+def refusal(code: int, why: str) -> bytes:
+    """A google.rpc.Status, as the body of a 4xx or 5xx is to be."""
+    return write_field(1, code) + write_field(2, why.encode())

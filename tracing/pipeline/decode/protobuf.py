@@ -1,0 +1,90 @@
+"""The protobuf wire format, as far as lists of spans need it. Pure.
+
+A protobuf library would be larger than the formats: four wire types, and two of them are numbers.
+Source: protobuf.dev, Encoding.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from tracing.pipeline.model import SpanError
+
+VARINT: Final = 0
+FIXED64: Final = 1
+BYTES: Final = 2
+FIXED32: Final = 5
+_VARINT_BYTES_MAX: Final = 10
+_SIGN64: Final = 1 << 63
+
+Field = tuple[int, int, int, bytes]
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The unsigned 64-bit number at a place, and the place after it. Raises: SpanError."""
+    result = 0
+    for shift in range(0, 7 * _VARINT_BYTES_MAX, 7):
+        if at >= len(data):
+            raise SpanError("Truncated: length 1 > bytes available 0")
+        byte = data[at]
+        at += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004 - the last byte has no continuation bit
+            return result % (1 << 64), at
+    raise SpanError("Malformed: varint too long")
+
+
+def fields(data: bytes) -> Iterator[Field]:
+    """(number, wire type, integer, bytes) of each field; a varint has no bytes.
+
+    The integer of a FIXED64 is unsigned, little-endian. Raises: SpanError on data that ends early,
+    and on groups, which proto3 has not.
+    """
+    at, end = 0, len(data)
+    while at < end:
+        key, at = varint(data, at)
+        number, wire = key >> 3, key & 7
+        if wire == VARINT:
+            value, at = varint(data, at)
+            yield number, wire, value, b""
+            continue
+        if wire == BYTES:
+            size, at = varint(data, at)
+        elif wire in (FIXED64, FIXED32):
+            size = 8 if wire == FIXED64 else 4
+        else:
+            raise SpanError(f"Malformed: invalid wireType {wire}")
+        if size > end - at:
+            raise SpanError(f"Truncated: length {size} > bytes available {end - at}")
+        raw = data[at : at + size]
+        at += size
+        fixed = struct.unpack("<Q", raw)[0] if wire == FIXED64 else 0
+        yield number, wire, fixed, raw
+
+
+def signed(number: int, sign: int = _SIGN64) -> int:
+    """A two's complement number; sign is the bit that makes it negative."""
+    number %= sign << 1
+    return number - (sign << 1) if number >= sign else number
+
+
+def text(raw: bytes) -> str:
+    """A string; bad UTF-8 becomes U+FFFD."""
+    return raw.decode("utf-8", "replace")
+
+
+def write_varint(number: int) -> bytes:
+    """An unsigned number as it stands on the wire."""
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def write_field(number: int, value: int | bytes) -> bytes:
+    """One field: a varint or bytes with their length."""
+    if isinstance(value, int):
+        return write_varint(number << 3 | VARINT) + write_varint(value)
+    return write_varint(number << 3 | BYTES) + write_varint(len(value)) + value

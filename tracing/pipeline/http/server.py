@@ -1,0 +1,71 @@
+"""An ASGI application on a listening socket."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_KEEP_ALIVE_S: Final = 75  # longer than the 60 s after which senders' pools drop idle connections
+_CLOSING_S: Final = 3
+_CONNECTIONS_MAX: Final = 1_000
+_POLL_S: Final = 0.005
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: whoever runs the loop owns those."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """One port. The listening socket is closed in the end."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                backlog=2048,
+                limit_concurrency=_CONNECTIONS_MAX,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=_CLOSING_S,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Answer from now on. Raises: RuntimeError."""
+        serving = asyncio.get_running_loop().create_task(
+            self._server.serve(sockets=[self._listener]), name="collector-http"
+        )
+        self._serving = serving
+        while not self._server.started:
+            if serving.done():
+                await serving
+                raise RuntimeError("the HTTP server ended before it began")
+            await asyncio.sleep(_POLL_S)
+
+    async def aclose(self) -> None:
+        """Answer what is under way and stop."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        self._listener.close()
