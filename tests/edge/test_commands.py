@@ -1,0 +1,217 @@
+"""weir grant and weir explain, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edge.past import past_lines
+from tests.kits.running import running, until
+from weir.commands.explain import explain
+from weir.commands.grant import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+explaining = typer.Typer()
+explaining.command()(explain)
+
+
+def grant(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    made = grant(
+        "keygen", f"--private={tmp_path / 'k1.key'}", f"--public={tmp_path / 'keys' / 'k1.pem'}"
+    )
+    assert made.exit_code == 0, made.output
+    return tmp_path
+
+
+def mint(keys: Path, *words: str) -> Result:
+    said = ("--for=alice", "--hosts=www.hello.world", "--ttl=8h", *words)
+    return grant("mint", f"--key={keys / 'k1.key'}", *said)
+
+
+def test_a_grant_is_made_looked_at_and_withdrawn(keys: Path) -> None:
+    made = mint(keys, "--override=/host/world => /srv/world-v2", "--debug")
+    token = made.stdout.strip()
+    assert token.count(".") == 2
+    told = grant("inspect", token, f"--keys={keys / 'keys'}", "--json")
+    assert told.exit_code == 0
+    said = json.loads(told.stdout)
+    assert said["verdict"] == "good"
+    assert (said["sub"], said["kid"], said["hosts"]) == ("alice", "k1", ["www.hello.world"])
+    assert (said["dtab"], said["debug"]) == ("/host/world=>/srv/world-v2", True)
+    assert said["exp"] - said["nbf"] == 8 * 3_600
+    listed = keys / "revoked.txt"
+    for _ in range(2):
+        assert grant("revoke", token, f"--file={listed}").exit_code == 0
+    assert listed.read_text() == f"{said['jti']}\n"
+    told = grant("inspect", token, f"--keys={keys / 'keys'}", f"--revoked={listed}")
+    assert told.exit_code == 1
+    assert "revoked" in told.stdout
+
+
+def test_a_link_is_for_a_browser(keys: Path) -> None:
+    link = mint(keys, "--link=https://www.hello.world/").stdout.strip()
+    assert link.startswith("https://www.hello.world/.weir/grant#ey")
+    assert "good" in grant("inspect", link, f"--keys={keys / 'keys'}").stdout
+
+
+def test_keys_are_kept_from_others_and_never_written_over(keys: Path) -> None:
+    private = keys / "k1.key"
+    assert private.stat().st_mode & 0o777 == 0o600
+    again = grant("keygen", f"--private={private}", f"--public={keys / 'keys' / 'k2.pem'}")
+    assert again.exit_code == 1
+    assert "File exists" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--ttl=soon"], "write 30m, 8h or 2d"),
+        (["--override=/a => nope"], "simple expected"),
+        (["--hosts=http://x"], "no good grant: claims: hosts"),
+        (["--for=a b"], "no good grant: claims: sub"),
+        (["--services=a", "--targets=/b"], "expected"),
+        (["--override=" + ";".join(["/a => /" + "b" * 50] * 100)], "no good grant: oversize"),
+        (["--key=/nowhere"], "No such file"),
+    ],
+)
+def test_no_bad_grant_leaves_the_desk(keys: Path, words: list[str], says: str) -> None:
+    made = mint(keys, *words)
+    assert made.exit_code == 2
+    assert made.stdout == ""
+    assert says in made.stderr
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(explaining, list(words))
+
+
+CONFIG = """
+hosts: [www.hello.world]
+dtab: |
+  /srv => /$/inet/127.0.0.1 ;
+  /host/world => /srv/7001 ;
+  /svc/www.hello.world => /host/world ;
+trust:
+- {name: dogfood, cookie: {name: c, equals: dogfood}, override: /host/world => /srv/7002}
+- {name: employee, cookie: {name: c, equals: letmein}, may_override: true}
+tracing: {}
+"""
+
+
+def test_explain_tells_each_step_offline(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yml"
+    file.write_text(CONFIG)
+    told = ask("http://WWW.hello.world/a%41", f"--config={file}", "-H", "l5d-dtab: /a => /b")
+    assert told.exit_code == 0
+    assert told.stdout.splitlines() == [
+        "client    192.0.2.1",
+        "host      WWW.hello.world is www.hello.world in its normal form",
+        "path      /a%41 is /aA in its normal form",
+        "place     host rule www.hello.world",
+        "sample    0.001 by tracing.sample_rate",
+        "trust     rule dogfood does not apply: cookie c is given 0 times",
+        "trust     rule employee does not apply: cookie c is given 0 times",
+        "believed  an outsider: nothing it says about routing, sampling or its trace counts",
+        "header    l5d-dtab: /a => /b is dropped",
+        "service   /svc/www.hello.world",
+        "",
+        *told.stdout.splitlines()[11:-3],
+        "",
+        "bound     </$/inet/127.0.0.1/7001|/>",
+        "endpoint  127.0.0.1:7001",
+    ]
+    dogfood = ask("www.hello.world", f"--config={file}", "--cookie", "c=dogfood", "--json")
+    assert json.loads(dogfood.stdout)["endpoints"] == ["127.0.0.1:7002"]
+    outside = ask(
+        "www.hello.world",
+        f"--config={file}",
+        "--cookie=c=letmein",
+        "-H",
+        "l5d-dtab: /host/x => /$/nil",
+    )
+    assert "answer    403 at stage override: an override may not lead to /$/nil" in outside.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ([], 2, "give a URL with --config or --admin, or --trace"),
+        (["http://a"], 2, "give a URL with --config or --admin"),
+        (["http://a", "--config=/nowhere.yml"], 2, "cannot be read"),
+        (["ftp://a", "--config={file}"], 2, "is no http URL"),
+        (["http://a", "--config={file}", "-H", "nonsense"], 2, "write 'Name: value'"),
+        (["http://a", "--admin=http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+        (["--trace=../x"], 2, "is no trace id"),
+        (["--trace=abc", "--collector=http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_says_why(
+    tmp_path: Path, words: list[str], code: int, says: str
+) -> None:
+    file = tmp_path / "edge.yml"
+    file.write_text(CONFIG)
+    told = ask(*(word.replace("{file}", str(file)) for word in words))
+    assert told.exit_code == code
+    assert says in told.stderr
+    assert told.stdout == ""
+
+
+def test_a_refused_request_is_explained_too(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yml"
+    file.write_text(CONFIG)
+    told = ask("http://www.hello.world/", f"--config={file}", "-H", "Content-Length: x")
+    assert told.stdout == "answer    400: Content-Length is no plain number\n"
+
+
+@pytest.mark.slow
+def test_a_past_request_is_explained_by_its_spans(tmp_path: Path) -> None:
+    with running(tmp_path) as system:
+        mark = uuid.uuid4().hex
+        headers = {"Host": "www.hello.world", "Cookie": "special_employee_cookie=dogfood"}
+        httpx.get(f"{system.edge}/{mark}", headers=headers)
+
+        def whole() -> str | None:
+            for trace in system.traces(annotationQuery=f"http.uri=/{mark}"):
+                if len(trace) == 8:
+                    found: str = trace[0]["traceId"]
+                    return found
+            return None
+
+        told = ask(f"--trace={until(whole)}", f"--collector={system.collector}").stdout
+        assert told.startswith("edge server ")
+        for line in (
+            "host rule     www.hello.world",
+            "trusted by    dogfood",
+            "override of   rule",
+        ):
+            assert f"    {line}\n" in told
+        assert re.search(r"bound to      \S*/#/io.l5d.fs/world-v2\n", told)
+        assert len(re.findall(r"^ *\S+ (?:server|client) ", told, re.MULTILINE)) == 8
+
+
+def test_a_story_survives_any_spans() -> None:
+    odd: list[dict[str, Any]] = [
+        {"id": "1", "traceId": "1", "parentId": "2"},
+        {"id": "2", "traceId": "1", "parentId": "1"},
+        {"id": "3", "traceId": "1", "kind": "CLIENT", "remoteEndpoint": {}, "tags": {"error": "x"}},
+        {"id": "3", "traceId": "1", "kind": "SERVER", "duration": 1_500},
+    ]
+    told = list(past_lines(odd))
+    assert told[0] == "? client "
+    assert "  ? server , 1.5 ms" in told
