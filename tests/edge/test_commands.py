@@ -20,7 +20,7 @@ from weir.commands.grant import app
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 explaining = typer.Typer()
 explaining.command()(explain)
