@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from edge.process import EdgeProcess
+    from mesh.access_log import AccessLog
     from tracing.recorder import Recorder
 
 _BODY_MAX: Final = 65_536
@@ -32,7 +33,10 @@ _CONFLICT: Final = 409
 class EdgeAdmin:
     """Answers from the live state of the gateway beside it."""
 
-    def __init__(self, process: EdgeProcess, recorder: Recorder | None) -> None:
+    def __init__(
+        self, process: EdgeProcess, recorder: Recorder | None, access: AccessLog | None = None
+    ) -> None:
+        self._access = access
         self._process = process
         self._recorder = recorder
 
@@ -45,6 +49,7 @@ class EdgeAdmin:
             self._recorder,
             None,
             lambda: self._process.unready,
+            self._access,
         )
         routes = [
             Route("/", self._index),

@@ -12,6 +12,7 @@ from edge.field_types import HostPattern, Network, RateConfig
 from edge.host_config import HostConfig
 from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
+from mesh.access_config import AccessLogConfig
 from mesh.linkerd_config import DtabText, FsNamerConfig, Port, Rate, Transformer
 
 # By tag, so that a problem is told of the form that was written, and once.
@@ -91,6 +92,8 @@ class EdgeConfig(Model):
     grants: GrantsConfig | None = None
     limits: LimitsConfig = LimitsConfig()
     tracing: TracingConfig | None = None
+    access_log: AccessLogConfig | None = None
+    """A line for each request; off unless it stands here."""
     reload_on_change: bool = True
     """Whether the file is watched; SIGHUP and POST /reload always work."""
 

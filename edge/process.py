@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edge.admin import EdgeAdmin
@@ -11,6 +12,7 @@ from edge.assembly import assemble
 from edge.face import EdgeFace
 from edge.listening import make_prelude
 from edge.reload import ConfigSource, Reloaded, difference
+from mesh.access_config import open_log
 from mesh.deps import Deps
 from mesh.router import Router
 from mesh.wiring import Namers, make_transformers
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.edge_config import EdgeConfig, ListenerConfig
+    from mesh.access_log import AccessLog
     from proxy.workers import Place
 
 RECENT_MAX: Final = 200
@@ -71,6 +74,7 @@ class EdgeProcess:
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
         self._router: Router | None = None
+        self._access: AccessLog | None = None
         self.unready: str | None = "starting"  # why requests should go elsewhere
 
     @property
@@ -103,11 +107,12 @@ class EdgeProcess:
         for warning in config.warnings:
             self._say(f"warning: {warning}")
         await self._namers.start()
-        deps = Deps()
+        self._access = access = open_log(config.access_log)
+        deps = Deps(access=access)
         if config.tracing is not None:
             self._recorder = Recorder(ZipkinHttpExporter(config.tracing.collector))
             await self._recorder.start()
-            deps = Deps(record=self._record, sample_rate=config.tracing.sample_rate)
+            deps = replace(deps, record=self._record, sample_rate=config.tracing.sample_rate)
         self._router = Router(
             self.assembly.router, self.face, self._interpreter(config), deps, self._tasks
         )
@@ -118,7 +123,7 @@ class EdgeProcess:
         self._router.client_local = self._router.span_local
         if self._source is not None:
             self._source.changed()
-        self._admin = AppServer(EdgeAdmin(self, self._recorder).app())
+        self._admin = AppServer(EdgeAdmin(self, self._recorder, access).app())
         self._certificates.start(self._tasks)
         if self._place is not None:
             await self._admin.start_unix(self._place.admin)
@@ -168,6 +173,11 @@ class EdgeProcess:
         """Reload behind what is under way; the outcome is said. For a signal and the file watch."""
         for problem in self._certificates.look():
             self._say(f"TLS: {problem}; the last good state goes on")
+        if self._access is not None:
+            try:
+                self._access.reopen()
+            except OSError as error:
+                self._say(f"the access log stays where it is: {error.strerror}")
 
         async def work() -> None:
             self._say(str(await self.reload()))
@@ -252,6 +262,8 @@ class EdgeProcess:
             await self._admin.aclose()
         if self._recorder is not None:
             await self._recorder.aclose()
+        if self._access is not None:
+            await self._access.aclose()
         if self.assembly.face.audit is not None:
             self.assembly.face.audit.flush()
         for namers in (*self._retired, self._namers):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from mesh.access_log import AccessLog
     from mesh.router import Router
     from tracing.recorder import Recorder
 
@@ -35,7 +36,9 @@ class Admin:
         recorder: Recorder | None,
         playground: ASGIApp | None,
         unready: Callable[[], str | None] = lambda: None,
+        access: AccessLog | None = None,
     ) -> None:
+        self._access = access
         self._unready = unready  # why requests should go elsewhere; None: they need not
         self._routers = routers
         self._config = effective_config
@@ -71,7 +74,11 @@ class Admin:
         return found
 
     def _counted(self) -> Snapshot:
-        return snapshot(self._routers, self._spans())
+        more = self._spans()
+        if self._access is not None:
+            more["access_log/written"] = self._access.written
+            more["access_log/dropped"] = self._access.dropped
+        return snapshot(self._routers, more)
 
     async def _snapshot(self, request: Request) -> Response:
         """All counts, for who adds up several workers."""

@@ -191,6 +191,20 @@ class RoutedCall:
         now = self._router.deps.monotonic_s()
         elapsed_us = int((now - self._started_at) * 1e6) or 1
         branch, replica = self._branch, self._replica
+        if self._router.deps.access is not None:
+            tried = replica or (self._avoid[-1] if self._avoid else None)
+            self._router.deps.access.note(
+                self._request,
+                self._peer,
+                self._trace.trace_id,
+                self._context.rule,
+                (status, elapsed_us, request_bytes, response_bytes),
+                (
+                    str(route.service),
+                    "" if branch is None else branch.client.name,
+                    "" if tried is None else tried.text,
+                ),
+            )
         if (
             self._ordinary
             and error is None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mesh.access_log import AccessLog
     from tracing.span import SpanRecord
 
 
@@ -29,3 +30,4 @@ class Deps:
     salt: int = field(default_factory=lambda: random.getrandbits(64))
     record: Callable[[SpanRecord], None] | None = None  # None: no tracer
     sample_rate: float | None = None  # of the tracer; None: no tracer
+    access: AccessLog | None = None  # None: no access log

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, Plai
 
 from config import Model, Refused
 from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, show
+from mesh.access_config import AccessLogConfig
 from mesh.classify import CLASSIFIERS, DEFAULT_CLASSIFIER
 from mesh.tls_config import ClientTlsConfig, ServerTlsConfig
 
@@ -291,6 +292,8 @@ class MeshConfig(Model):
     admin: Admin = Admin()
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that share the ports; not a key of Linkerd's."""
+    accessLog: AccessLogConfig | None = None
+    """A line for each request of every router; not a key of Linkerd's."""
     usage: Usage = Usage()
     namers: tuple[FsNamerConfig, ...] = ()
     telemetry: tuple[Telemeter, ...] = ()

@@ -6,8 +6,10 @@ Every router of a configuration with its listeners, the admin port, the recorder
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mesh.access_config import open_log
 from mesh.admin import Admin
 from mesh.deps import Deps
 from mesh.linkerd_config import Tracing
@@ -25,6 +27,7 @@ from tracing.recorder import Recorder, ZipkinHttpExporter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mesh.access_log import AccessLog
     from mesh.linkerd_config import MeshConfig, RouterConfig, ServerConfig
     from mesh.router import Router
     from proxy.workers import Place
@@ -64,6 +67,7 @@ class MeshProcess:
         self._listeners: list[Listener] = []
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
+        self._access: AccessLog | None = None
         self._unready: str | None = "starting"
         self.routers: list[Router] = []
         self.ports: dict[str, int] = {}  # by router label, and "admin"
@@ -75,12 +79,13 @@ class MeshProcess:
         """
         config, place = self._config, self._place
         await self._namers.start()
-        deps = Deps()
+        self._access = access = open_log(config.accessLog)
+        deps = Deps(access=access)
         tracing = next((one for one in config.telemetry if isinstance(one, Tracing)), None)
         if tracing is not None:
             self._recorder = Recorder(ZipkinHttpExporter(tracing.url))
             await self._recorder.start()
-            deps = Deps(record=self._recorder.record, sample_rate=tracing.sampleRate)
+            deps = replace(deps, record=self._recorder.record, sample_rate=tracing.sampleRate)
         for name, router_config, server in _servers(config):
             client = self._tls.clients(router_config.client)
             router = make_router(router_config, server, client, self._namers, deps, self._tasks)
@@ -99,7 +104,9 @@ class MeshProcess:
             {one.settings.label: one.interpreter for one in self.routers},
             {one.settings.label: one.settings.dtab for one in self.routers},
         )
-        admin = Admin(self.routers, effective, self._recorder, pages, lambda: self._unready)
+        admin = Admin(
+            self.routers, effective, self._recorder, pages, lambda: self._unready, self._access
+        )
         self._admin = AppServer(admin.app())
         if place is not None:
             await self._admin.start_unix(place.admin)
@@ -108,12 +115,17 @@ class MeshProcess:
         self._unready = None
 
     def reload_soon(self) -> None:
-        """Read certificates again, also where no file looks changed."""
+        """Read certificates again, also where no file looks changed; open the access log anew."""
         problems = self._certificates.look(force=True)
+        if self._access is not None:
+            try:
+                self._access.reopen()
+            except OSError as error:
+                problems.append(f"the access log stays where it is: {error.strerror}")
         for problem in problems:
             self._say(f"not reloaded: {problem}")
         if not problems:
-            self._say("certificates reloaded")
+            self._say("reloaded")
 
     def retire(self) -> None:
         """Ask for no more requests: not ready, and every answer ends its connection."""
@@ -134,6 +146,8 @@ class MeshProcess:
             await self._admin.aclose()
         if self._recorder is not None:
             await self._recorder.aclose()
+        if self._access is not None:
+            await self._access.aclose()
         await self._namers.aclose()
         await self._tasks.aclose()
         return sum(cuts)

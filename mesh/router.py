@@ -193,6 +193,11 @@ class Router:
 
         Named after its method, as Linkerd does.
         """
+        elapsed_us = int((self.deps.monotonic_s() - arrival.started_at) * 1e6) or 1
+        if self.deps.access is not None:
+            trace_id, rule = arrival.trace.trace_id, arrival.context.rule
+            ended = (status, elapsed_us, 0, 0)  # the size of the answer is not known here
+            self.deps.access.note(arrival.request, arrival.peer, trace_id, rule, ended)
         if not arrival.recorded:
             return
         method = arrival.request.method.decode("latin-1")
@@ -206,7 +211,6 @@ class Router:
         if status >= BAD_REQUEST:
             tags["io.buoyant.router.Failure"] = failure
             tags["error"] = failure
-        elapsed_us = int((self.deps.monotonic_s() - arrival.started_at) * 1e6) or 1
         self.record(
             arrival.trace,
             "SERVER",

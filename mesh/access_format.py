@@ -1,0 +1,174 @@
+"""Lines of an access log: JSON, combined, or a template. Pure.
+
+Whatever a client or an upstream may have written is escaped, so that a line is one line and a
+terminal shows it as text.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wire.head import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class AccessRecord(NamedTuple):
+    """One request, as it ended.
+
+    Shape: names are empty when there are none; `status` 0: the client went away first; `block` are
+    the request's header lines, only when the format reads some.
+    Units: `end_us` microseconds since 1970; body bytes without heads.
+    """
+
+    end_us: int
+    elapsed_us: int
+    client: str
+    method: bytes
+    target: bytes
+    minor: int
+    host: bytes
+    status: int
+    request_bytes: int
+    response_bytes: int
+    service: str
+    client_id: str
+    upstream: str
+    trace_id: bytes
+    rule: str
+    block: bytes
+
+
+COMBINED: Final = (
+    '{client} - - [{clf_time}] "{method} {target} HTTP/1.{minor}" {status} {clf_bytes} '
+    '"{referer}" "{user_agent}"'
+)
+LINKERD: Final = "{host} " + COMBINED  # Linkerd 1.7.5: httpAccessLog
+_UNSAFE: Final = re.compile(r"[^\x20-\x7e]|[\"\\]")
+_FIELD: Final = re.compile(r"\{([a-z_0-9]*)\}")
+
+
+def escape(text: str | bytes) -> str:
+    r"""Printable ASCII; quotes, backslashes and everything else as `\xHH`. Empty: `-`."""
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    if not text:
+        return "-"
+    return _UNSAFE.sub(_hex, text) if _UNSAFE.search(text) else text
+
+
+def _hex(found: re.Match[str]) -> str:
+    # Code points beyond a byte come from names that are ours: UTF-8, then.
+    return "".join(f"\\x{byte:02x}" for byte in (
+        found[0].encode("latin-1") if ord(found[0]) < 256 else found[0].encode()  # noqa: PLR2004
+    ))  # fmt: skip
+
+
+def _moment(end_us: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(end_us / 1e6, dt.UTC)
+
+
+def iso_time(end_us: int) -> str:
+    """2026-01-31T23:59:59.123Z."""
+    return _moment(end_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+
+
+def clf_time(end_us: int) -> str:
+    """31/Jan/2026:23:59:59 +0000; English whatever the locale."""
+    at = _moment(end_us)
+    return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S} +0000"
+
+
+def _header(name: bytes) -> Callable[[AccessRecord], str]:
+    def read(record: AccessRecord) -> str:
+        found = values(record.block, name)
+        return escape(found[0]) if found else "-"
+
+    return read
+
+
+FIELDS: Final[dict[str, Callable[[AccessRecord], str]]] = {
+    "time": lambda one: iso_time(one.end_us),
+    "clf_time": lambda one: clf_time(one.end_us),
+    "client": lambda one: escape(one.client),
+    "method": lambda one: escape(one.method),
+    "target": lambda one: escape(one.target),
+    "minor": lambda one: str(one.minor),
+    "host": lambda one: escape(one.host),
+    "status": lambda one: str(one.status),
+    "bytes": lambda one: str(one.response_bytes),
+    "clf_bytes": lambda one: str(one.response_bytes or "-"),
+    "request_bytes": lambda one: str(one.request_bytes),
+    "duration_ms": lambda one: f"{one.elapsed_us / 1_000:.3f}",
+    "service": lambda one: escape(one.service),
+    "client_id": lambda one: escape(one.client_id),
+    "upstream": lambda one: escape(one.upstream),
+    "trace_id": lambda one: one.trace_id.hex() or "-",
+    "rule": lambda one: escape(one.rule),
+    "referer": _header(b"referer"),
+    "user_agent": _header(b"user-agent"),
+}
+_OF_HEADERS: Final = frozenset({"referer", "user_agent"})
+
+
+class UnknownField(ValueError):
+    """A template names a field that no record has."""
+
+
+class LineFormat:
+    """Makes a line of a record. Raises: UnknownField."""
+
+    def __init__(self, text: str) -> None:
+        template = COMBINED if text == "combined" else text
+        names = [] if text == "json" else _FIELD.findall(template)
+        for name in names:
+            if name not in FIELDS:
+                raise UnknownField(f"{{{name}}} is no field; there are {', '.join(FIELDS)}")
+        self.wants_headers = bool(_OF_HEADERS & set(names))
+        self.line = as_json if text == "json" else _template(template, names)
+
+
+def _template(text: str, names: list[str]) -> Callable[[AccessRecord], str]:
+    literals = _FIELD.split(text)[::2]
+    parts = [FIELDS[name] for name in names]
+
+    def line(record: AccessRecord) -> str:
+        out = [literals[0]]
+        for part, literal in zip(parts, literals[1:], strict=True):
+            out += (part(record), literal)
+        return "".join(out)
+
+    return line
+
+
+def as_json(record: AccessRecord) -> str:
+    """One JSON object; what is not there is left out."""
+    said: dict[str, str | int | float] = {
+        "time": iso_time(record.end_us),
+        "client": record.client,
+        "method": record.method.decode("latin-1"),
+        "target": record.target.decode("latin-1"),
+        "host": record.host.decode("latin-1"),
+        "status": record.status,
+        "bytes": record.response_bytes,
+        "request_bytes": record.request_bytes,
+        "duration_ms": record.elapsed_us / 1_000,
+        "trace_id": record.trace_id.hex(),
+    }
+    where = {
+        "service": record.service,
+        "client_id": record.client_id,
+        "upstream": record.upstream,
+        "rule": record.rule,
+    }
+    said |= {name: text for name, text in where.items() if text}
+    return json.dumps(said, separators=(",", ":")).replace("\x7f", "\\u007f")
