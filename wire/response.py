@@ -119,7 +119,7 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
             if http_1_0 or response.chunked or value != b"chunked":
                 raise BadResponse("Transfer-Encoding is not exactly chunked")
             response.chunked = response.hops = True
-        elif name == b"via" or name.startswith(b"l5d"):
+        elif name == b"via" or name.startswith((b"l5d", b"weir")):
             response.plain = False
         else:
             response.hops = True
