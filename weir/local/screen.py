@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from weir.local.topology import NODES, OUTGOING_PORT
+from weir.local.topology import ADMIN_PORT, NODES, OUTGOING_PORT
 
 if TYPE_CHECKING:
     from weir.local.supervisor import Child
@@ -63,7 +63,13 @@ class Screen:
         for what, url in (
             ("gateway", system.edge_url),
             ("traces", f"{system.collector_url}/"),
-            *((node.name, f"http://{node.ip}:9990/admin/metrics.json") for node in NODES),
+            *(
+                (
+                    node.name,
+                    f"http://{node.ip}:{ADMIN_PORT}/delegator?namespace=outgoing&path=/svc/world",
+                )
+                for node in NODES
+            ),
         ):
             say(f"  {what:<9}{url}", highlight=False)
         say("\n[bold]try[/]")
