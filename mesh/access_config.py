@@ -15,7 +15,9 @@ def _format(text: str) -> str:
     try:
         LineFormat(text)
     except UnknownField as error:
-        raise Refused(str(error), hint="json, combined, or text with fields in braces") from None
+        raise Refused(
+            str(error), hint="json, combined, linkerd, or text with fields in braces"
+        ) from None
     return text
 
 
@@ -25,7 +27,8 @@ class AccessLogConfig(Model):
     path: Annotated[str, Field(min_length=1)] = "-"
     """A file to append to, opened anew on SIGHUP; `-` is standard output."""
     format: Annotated[str, AfterValidator(_format)] = "json"
-    """`json`, `combined`, or a template such as {time} {client} {method} {target} {status}."""
+    """`json`, `combined`, `linkerd` (combined behind the host), or a template such as
+    {time} {client} {method} {target} {status}."""
 
 
 def open_log(config: AccessLogConfig | None) -> AccessLog | None:

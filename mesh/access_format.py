@@ -128,7 +128,7 @@ class LineFormat:
     """Makes a line of a record. Raises: UnknownField."""
 
     def __init__(self, text: str) -> None:
-        template = COMBINED if text == "combined" else text
+        template = {"combined": COMBINED, "linkerd": LINKERD}.get(text, text)
         names = [] if text == "json" else _FIELD.findall(template)
         for name in names:
             if name not in FIELDS:

@@ -1,0 +1,168 @@
+"""Several workers as real processes: killed, reloaded and drained while clients ask."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from tests.kits.running import alive, until
+from tests.kits.serving import GET, Load, serving
+from tests.kits.sockets import connected, upstream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def config(folder: Path, port: int, workers: int) -> str:
+    names = folder / "names"
+    names.mkdir(exist_ok=True)
+    (names / "web").write_text(f"127.0.0.1 {port}\n")
+    return f"""
+admin: {{port: 0}}
+workers: {workers}
+accessLog: {{path: {folder / "access.log"}, format: "{{status}} {{service}}"}}
+namers: [{{kind: io.l5d.fs, rootDir: {names}}}]
+routers:
+- protocol: http
+  label: out
+  dtab: /svc => /#/io.l5d.fs
+  servers: [{{port: 0}}]
+"""
+
+
+async def test_a_killed_worker_loses_only_its_own_requests(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
+            async with Load(mesh.ports["out"], 8) as load:
+                await load.until(200)
+                before = await asyncio.to_thread(mesh.workers)
+                assert all(one["ready"] for one in before)
+                os.kill(before[0]["pid"], signal.SIGKILL)
+
+                def replaced() -> bool:
+                    now = mesh.workers()
+                    return bool(now[0]["ready"]) and now[0]["pid"] != before[0]["pid"]
+
+                await asyncio.to_thread(until, replaced, 20)
+                await load.until(200)
+            after = await asyncio.to_thread(mesh.workers)
+            assert after[0]["starts"] == 2
+            assert after[1]["pid"] == before[1]["pid"]
+            # A client has one connection, and one request, at a time.
+            assert load.broken <= 8
+            assert load.wrong == []
+            assert "was ended by SIGKILL; another in 0.1 s" in mesh.log
+
+
+async def test_one_admin_port_tells_the_sum_and_it_never_falls(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
+            for _ in range(30):
+                async with connected(mesh.ports["out"]) as client:
+                    assert (await client.ask(GET))[1] == b"hello"
+            total = "service/svc/web/requests"
+            assert await asyncio.to_thread(mesh.metric, total) == 30
+            assert (
+                await asyncio.to_thread(mesh.metric, "service/svc/web/request_latency_ms.count")
+                == 30
+            )
+            size = await asyncio.to_thread(mesh.metric, "loadbalancer/size")
+            assert size == 1  # each worker sees the same endpoint
+            text = (await asyncio.to_thread(mesh.get, "/admin/metrics/prometheus")).text
+            assert 'rt:service:requests{rt="out", service="svc/web"} 30\n' in text
+            workers = await asyncio.to_thread(mesh.workers)
+            for one in workers:
+                os.kill(one["pid"], signal.SIGKILL)
+            await asyncio.to_thread(
+                until, lambda: all(x["ready"] and x["starts"] == 2 for x in mesh.workers()), 20
+            )
+            assert await asyncio.to_thread(mesh.metric, total) == 30
+            async with connected(mesh.ports["out"]) as client:
+                await client.ask(GET)
+            assert await asyncio.to_thread(mesh.metric, total) == 31
+            assert await asyncio.to_thread(mesh.metric, "access_log/dropped") == 0
+            assert (await asyncio.to_thread(mesh.get, "/admin/ping")).text == "pong"
+
+
+async def test_reloads_under_load_fail_no_request(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
+            async with Load(mesh.ports["out"], 4) as load:
+                for count in range(1, 6):
+                    mesh.process.send_signal(signal.SIGHUP)
+                    await asyncio.to_thread(
+                        until, lambda count=count: mesh.log.count("reloaded") >= 2 * count
+                    )
+                    await load.until(20)
+            assert (load.broken, load.wrong) == (0, [])
+            answered = load.answered
+        lines = (tmp_path / "access.log").read_text().splitlines()
+        assert lines == ["200 /svc/web"] * answered
+
+
+async def test_a_drain_fails_readiness_first_then_ends_connections(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        text = config(tmp_path, behind.port, 1)
+        with serving(tmp_path, "mesh", text, "--drain-delay-s=1") as mesh:
+            assert (await asyncio.to_thread(mesh.get, "/admin/live")).status_code == 200
+            assert (await asyncio.to_thread(mesh.get, "/admin/ready")).status_code == 200
+            async with connected(mesh.ports["out"]) as kept, connected(mesh.ports["out"]) as idle:
+                await kept.ask(GET)
+                mesh.process.send_signal(signal.SIGTERM)
+
+                def draining() -> bool:
+                    answer = mesh.get("/admin/ready")
+                    return (answer.status_code, answer.text) == (503, "draining\n")
+
+                await asyncio.to_thread(until, draining)
+                assert (await asyncio.to_thread(mesh.get, "/admin/live")).status_code == 200
+                async with connected(mesh.ports["out"]) as late:  # not everyone has heard yet
+                    head, _ = await late.ask(GET)
+                    assert b"\r\nConnection: close\r\n" in head
+                head, _ = await kept.ask(GET)
+                assert b"\r\nConnection: close\r\n" in head
+                assert await kept.reader.read() == b""
+                assert await idle.reader.read() == b""
+            assert await asyncio.to_thread(mesh.process.wait, 20) == 0
+            assert "stopped, 0 connections were cut" in mesh.log
+
+
+async def test_what_does_not_end_in_time_is_cut_and_counted(tmp_path: Path) -> None:
+    async with upstream(lambda _: None) as silent:
+        text = config(tmp_path, silent.port, 2)
+        with serving(tmp_path, "mesh", text, "--drain-deadline-s=0.3") as mesh:
+            async with connected(mesh.ports["out"]) as one, connected(mesh.ports["out"]) as two:
+                one.writer.write(GET)
+                two.writer.write(GET)
+                await silent.until(lambda: silent.seen.count(b"GET") == 2)
+                pids = [worker["pid"] for worker in await asyncio.to_thread(mesh.workers)]
+                assert await asyncio.to_thread(mesh.end) == 0
+            assert "stopped, 2 connections were cut" in mesh.log
+            assert not any(alive(pid) for pid in pids)
+
+
+async def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
+    async with upstream(lambda _: None) as silent:
+        text = config(tmp_path, silent.port, 2)
+        with serving(tmp_path, "mesh", text, "--drain-deadline-s=60") as mesh:
+            async with connected(mesh.ports["out"]) as client:
+                client.writer.write(GET)
+                await silent.until(lambda: b"GET" in silent.seen)
+                pids = [worker["pid"] for worker in await asyncio.to_thread(mesh.workers)]
+                mesh.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(
+                    until, lambda: mesh.get("/admin/ready").text == "draining\n"
+                )
+                assert await asyncio.to_thread(mesh.end) == 130
+            await asyncio.to_thread(until, lambda: not any(alive(pid) for pid in pids))
+
+
+async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
+            pids = [worker["pid"] for worker in await asyncio.to_thread(mesh.workers)]
+            mesh.process.kill()
+            await asyncio.to_thread(mesh.process.wait, 10)
+            await asyncio.to_thread(until, lambda: not any(alive(pid) for pid in pids))
