@@ -9,9 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from wire.head import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,13 +67,19 @@ def _hex(found: re.Match[str]) -> str:
     ))  # fmt: skip
 
 
-def _moment(end_us: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(end_us / 1e6, dt.UTC)
+# Thousands of records share a second, and making its text costs more than the rest of a line.
+_SECONDS_KEPT: Final = 4
+
+
+@lru_cache(_SECONDS_KEPT)
+def _iso_second(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def iso_time(end_us: int) -> str:
     """2026-01-31T23:59:59.123Z."""
-    return _moment(end_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, rest_us = divmod(end_us, 1_000_000)
+    return f"{_iso_second(second)}.{rest_us // 1_000:03}Z"
 
 
 _MONTHS: Final = (
@@ -84,14 +89,21 @@ _MONTHS: Final = (
 
 def clf_time(end_us: int) -> str:
     """31/Jan/2026:23:59:59 +0000; English whatever the locale."""
-    at = _moment(end_us)
+    return _clf_second(end_us // 1_000_000)
+
+
+@lru_cache(_SECONDS_KEPT)
+def _clf_second(second: int) -> str:
+    at = dt.datetime.fromtimestamp(second, dt.UTC)
     return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S} +0000"
 
 
 def _header(name: bytes) -> Callable[[AccessRecord], str]:
+    line = re.compile(rb"\r\n%b[ \t]*:[ \t]*([^\r\n]*)" % re.escape(name), re.IGNORECASE)
+
     def read(record: AccessRecord) -> str:
-        found = values(record.block, name)
-        return escape(found[0]) if found else "-"
+        found = line.search(record.block)
+        return escape(found[1].rstrip(b" \t")) if found else "-"
 
     return read
 
@@ -152,23 +164,25 @@ def _template(text: str, names: list[str]) -> Callable[[AccessRecord], str]:
 
 def as_json(record: AccessRecord) -> str:
     """One JSON object; what is not there is left out."""
-    said: dict[str, str | int | float] = {
-        "time": iso_time(record.end_us),
-        "client": record.client,
-        "method": record.method.decode("latin-1"),
-        "target": record.target.decode("latin-1"),
-        "host": record.host.decode("latin-1"),
-        "status": record.status,
-        "bytes": record.response_bytes,
-        "request_bytes": record.request_bytes,
-        "duration_ms": record.elapsed_us / 1_000,
-        "trace_id": record.trace_id.hex(),
-    }
-    where = {
-        "service": record.service,
-        "client_id": record.client_id,
-        "upstream": record.upstream,
-        "rule": record.rule,
-    }
-    said |= {name: text for name, text in where.items() if text}
-    return json.dumps(said, separators=(",", ":")).replace("\x7f", "\\u007f")
+    where = (
+        ("service", record.service),
+        ("client_id", record.client_id),
+        ("upstream", record.upstream),
+        ("rule", record.rule),
+    )
+    line = (
+        f'{{"time":"{iso_time(record.end_us)}","client":{_quoted(record.client)},'
+        f'"method":{_quoted(record.method.decode("latin-1"))},'
+        f'"target":{_quoted(record.target.decode("latin-1"))},'
+        f'"host":{_quoted(record.host.decode("latin-1"))},"status":{record.status},'
+        f'"bytes":{record.response_bytes},"request_bytes":{record.request_bytes},'
+        f'"duration_ms":{record.elapsed_us / 1_000},"trace_id":"{record.trace_id.hex()}"'
+    )
+    return line + "".join([f',"{name}":{_quoted(text)}' for name, text in where if text]) + "}"
+
+
+def _quoted(text: str) -> str:
+    """A JSON string, in ASCII."""
+    if not _UNSAFE.search(text):
+        return f'"{text}"'
+    return json.dumps(text).replace("\x7f", "\\u007f")
