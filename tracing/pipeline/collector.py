@@ -46,6 +46,9 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
     Raises: CollectorError.
     """
     strict, keys = settings.strict_trace_id, settings.autocomplete_keys
+    tail = settings.config.tail
+    if tail is not None and (settings.in_memory or state_dir is None):
+        raise CollectorError("a tail needs spans on disk, so that what waits survives")
     if settings.in_memory or state_dir is None:
         return MemoryStore(strict=strict, keys=keys, spans_max=settings.spans_max)
     try:
@@ -57,6 +60,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             keep_ms=settings.keep_ms,
             keep_bytes=settings.keep_bytes,
             query_s_max=settings.query_timeout_s,
+            tail=None if tail is None else tail.window(),
         )
     except (OSError, StoreError) as error:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error
@@ -82,7 +86,8 @@ class Collector:
         self._store = store
         self._settings = settings
         self._scribe_socket = scribe
-        self.ingest = Ingest(store, settings.sample_rate, () if otlp is None else ("otlp",))
+        more = () if otlp is None else ("otlp",)
+        self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
         self._scribe = ScribeServer(self.ingest)
         status = Status(store, self.ingest, settings, self.scribe_port)
         routes = status.routes()

@@ -9,6 +9,7 @@ from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.sampling import BoundarySampler
 from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
+from tracing.pipeline.tags import TagRules
 
 # Those of the real server, whose metrics name each of them whether it is there or not.
 _TRANSPORTS: Final = ("http", "grpc", "scribe")
@@ -51,10 +52,16 @@ class Ingest:
     """
 
     def __init__(
-        self, store: SpanStore, sample_rate: float, more_transports: Iterable[str] = ()
+        self,
+        store: SpanStore,
+        sample_rate: float,
+        more_transports: Iterable[str] = (),
+        rules: TagRules | None = None,
     ) -> None:
         self._store = store
         self._sampler = BoundarySampler(sample_rate)
+        self._rules = None if rules is None or rules.idle else rules
+        self.rewritten = 0  # spans in which a tag was redacted, cut or dropped
         self.counts = {name: TransportCounts() for name in (*_TRANSPORTS, *more_transports)}
 
     async def accept(self, transport: str, message: bytes, decode: Callable[[bytes], Batch]) -> int:
@@ -100,6 +107,8 @@ class Ingest:
                 total = len(kept)
         if not total:
             return
+        if self._rules is not None:
+            batch = self._rewrite(self._rules, batch)
         counts.queued += total
         reason = "store_failed"
         try:
@@ -121,3 +130,9 @@ class Ingest:
                 counts.dropped[reason] += total
             else:
                 counts.stored += total
+
+    def _rewrite(self, rules: TagRules, batch: Batch) -> Batch:
+        """The batch as the rules want it; the bytes as they came where nothing had to change."""
+        changed = sum(map(rules.apply, batch.spans))
+        self.rewritten += changed
+        return batch_of(batch.spans) if changed else batch

@@ -22,4 +22,8 @@ class BoundarySampler:
 
     def keeps(self, span: V2Span) -> bool:
         """The decision for one span, the same for all of its trace but debug ones."""
-        return bool(span.debug) or min(abs(low_half(span.trace_id)), _LONG_MAX) <= self._boundary
+        return bool(span.debug) or self.keeps_low(low_half(span.trace_id))
+
+    def keeps_low(self, low: int) -> bool:
+        """The decision by the low half of a trace's id, signed."""
+        return min(abs(low), _LONG_MAX) <= self._boundary

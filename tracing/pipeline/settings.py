@@ -5,8 +5,10 @@ are not read.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from tracing.pipeline.collector_config import CollectorConfig
 
 _INT32_MAX: Final = (1 << 31) - 1
 
@@ -28,6 +30,7 @@ class Settings:
     scribe_enabled: bool = False  # as the real server: a port that is not asked for stays shut
     scribe_port: int = 9410
     otlp_port: int | None = None  # shut unless asked for, as scribe's
+    config: CollectorConfig = field(default_factory=CollectorConfig)
     http_collector_enabled: bool = True
     sample_rate: float = 1.0
     # The real server keeps spans in memory unless told otherwise; ours keeps them on disk, and

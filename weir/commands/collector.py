@@ -13,8 +13,10 @@ import typer
 import uvloop
 
 from tracing.pipeline.collector import Collector, CollectorError, bind, open_store
+from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.settings import SettingError, Settings, read_settings
 from tracing.ui.lens import LensError, read_lens
+from weir.commands.serving import read_config
 
 
 def _write_ready(path: Path, urls: dict[str, object]) -> None:
@@ -84,6 +86,9 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
     ready_file: Annotated[
         Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="collector.yml: redaction, bounds of tags, tail sampling.")
+    ] = None,
     keep_days: Annotated[float, typer.Option(min=0.001, help="Forget spans after this.")] = 7.0,
     keep_gib: Annotated[float, typer.Option(min=0.001, help="Forget the oldest past this.")] = 10.0,
     lens: Annotated[
@@ -103,6 +108,7 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
             keep_ms=int(keep_days * 86_400_000),
             keep_bytes=int(keep_gib * (1 << 30)),
             otlp_port=otlp_port,
+            config=CollectorConfig() if config is None else read_config(CollectorConfig, config),
         )
         if scribe_port is not None:
             settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)

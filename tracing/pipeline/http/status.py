@@ -113,21 +113,42 @@ class Status:
             yield f"{gauge}.message_bytes.{transport}", float(counts.last_bytes)
 
     def ledger(self) -> dict[str, object]:
-        """Where every received span is: received == stored + queued + the sum of dropped."""
+        """Where every received span is: received == stored + queued + the sum of dropped.
+
+        With a tail, received includes what a process before left waiting; what waits is queued.
+        """
         every = self._ingest.counts.values()
         dropped: dict[str, int] = {}
         for counts in every:
             for reason, spans in counts.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + spans
         held = self._store.counts()
+        received = sum(counts.spans for counts in every)
+        queued = sum(counts.queued for counts in every)
+        stored = sum(counts.stored for counts in every)
+        tail: dict[str, object] = {}
+        if (waits := held.tail) is not None:
+            received += waits.read_back
+            unsettled = stored + waits.read_back
+            stored = waits.kept_now
+            queued += unsettled - stored - sum(waits.dropped_now.values())
+            dropped |= {f"tail.{policy}": spans for policy, spans in waits.dropped_now.items()}
+            tail["tail"] = {
+                "accepted": waits.accepted,
+                "kept": waits.accepted - waits.waiting - sum(waits.dropped.values()),
+                "waiting": waits.waiting,
+                "read_back": waits.read_back,
+                "dropped": waits.dropped,
+            }
         return {
             "since_start": {
-                "received": sum(counts.spans for counts in every),
-                "stored": sum(counts.stored for counts in every),
+                "received": received,
+                "stored": stored,
                 "exported": 0,
-                "queued": sum(counts.queued for counts in every),
+                "queued": queued,
                 "dropped": dropped,
             },
+            **tail,
             "store": {
                 "stored": held.stored,
                 "evicted": held.evicted,
@@ -167,6 +188,12 @@ class Status:
             ),
         )
         held = self._store.counts()
+        if (tail := held.tail) is not None:
+            policies = ((f'{{policy="{name}"}}', n) for name, n in tail.dropped.items())
+            family("weir_tail_dropped_spans_total", "counter", policies)
+            family("weir_tail_waiting_spans", "gauge", iter([("", tail.waiting)]))
+        rewritten = iter([("", self._ingest.rewritten)])
+        family("weir_collector_rewritten_spans_total", "counter", rewritten)
         for name, kind, value in (
             ("weir_store_spans_stored_total", "counter", held.stored),
             ("weir_store_spans_evicted_total", "counter", held.evicted),

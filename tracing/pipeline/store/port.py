@@ -21,6 +21,22 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class TailCounts:
+    """The ledger of spans that wait for a verdict before they are stored, or not.
+
+    Shape: accepted and dropped count from the store's creation on, and accepted == waiting + the
+    spans kept + the sum of dropped; the others since this process began, which read some back.
+    """
+
+    accepted: int
+    waiting: int
+    dropped: dict[str, int]
+    read_back: int
+    kept_now: int
+    dropped_now: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreCounts:
     """A store's own ledger since it was created, restarts included.
 
@@ -32,6 +48,7 @@ class StoreCounts:
     queued: int
     blocks: int = 0
     size_bytes: int = 0
+    tail: TailCounts | None = None
 
 
 class SpanStore(Protocol):

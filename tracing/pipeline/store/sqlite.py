@@ -18,7 +18,9 @@ from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
 from tracing.pipeline.store.reader import BlockReader
 from tracing.pipeline.store.schema import lock, open_reader, open_writer
+from tracing.pipeline.store.waiting import WaitingRoom, release, settle_on
 from tracing.pipeline.store.writer import BlockWriter
+from tracing.pipeline.tail.window import TailWindow
 
 _T = TypeVar("_T")
 
@@ -39,10 +41,11 @@ class SqliteStore:
     Units: queue_bytes_max bounds the bodies that wait for their commit; past it `append` raises
     StoreBusyError and takes nothing. Blocks are forgotten, oldest first, once they are older than
     keep_ms or all bodies together larger than keep_bytes; a trace that lies in several blocks
-    may lose its older part first. Names go when no span carried them for keep_ms.
+    may lose its older part first. Names go when no span carried them for keep_ms. With a `tail`
+    spans wait for their verdict, as durable, and are found once they are kept.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each bound has its own
         self,
         path: Path | str,
         *,
@@ -52,6 +55,7 @@ class SqliteStore:
         keep_ms: int | None = None,
         keep_bytes: int | None = None,
         query_s_max: float = 11.0,
+        tail: TailWindow | None = None,
     ) -> None:
         self._path = str(path)
         self.name = f"SQLiteStorage{{{self._path}}}"
@@ -71,6 +75,10 @@ class SqliteStore:
         connection = self._open()
         self._writer_db = connection
         self._writer = BlockWriter(connection, keys)
+        self._room = None if tail is None else WaitingRoom(connection, self._writer, tail)
+        if self._room is None:
+            release(connection, self._writer, time.time_ns() // 1_000_000)
+        self._keep = self._writer.append if self._room is None else self._room.hold
         self._writing = ThreadPoolExecutor(1, "store-writer")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -79,7 +87,10 @@ class SqliteStore:
         )
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._write_on(), name="store-writer")
-        self._forgetting = loop.create_task(self._forget_on(), name="store-forgetter")
+        self._behind = [loop.create_task(self._forget_on(), name="store-forgetter")]
+        if self._room is not None:
+            settling = settle_on(self._room, self._writing)
+            self._behind.append(loop.create_task(settling, name="store-settler"))
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -125,7 +136,7 @@ class SqliteStore:
                 problem: Exception | None = None
                 try:
                     now_ms = time.time_ns() // 1_000_000
-                    await loop.run_in_executor(self._writing, self._writer.append, batches, now_ms)
+                    await loop.run_in_executor(self._writing, self._keep, batches, now_ms)
                 except Exception as error:  # noqa: BLE001 - every waiting sender needs its answer
                     problem = StoreError(f"{type(error).__name__}: {error}")
                 for batch, done in taken:
@@ -259,14 +270,16 @@ class SqliteStore:
             queued=self._queued_spans,
             blocks=self._writer.blocks,
             size_bytes=self._writer.size_bytes,
+            tail=None if self._room is None else self._room.counts(),
         )
 
     async def aclose(self) -> None:
         """Commit what waits, fold the log into the file, close."""
         self._closed = True
         self._wake.set()
-        self._forgetting.cancel()
-        await asyncio.gather(self._forgetting, return_exceptions=True)
+        for task in self._behind:
+            task.cancel()
+        await asyncio.gather(*self._behind, return_exceptions=True)
         await self._task
         loop = asyncio.get_running_loop()
         if not self._in_memory:

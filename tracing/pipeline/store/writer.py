@@ -19,6 +19,9 @@ _DAY_MS: Final = 86_400_000
 _UNNAMED: Final = ""
 
 
+Statement = tuple[str, tuple[object, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Pending:
     """A committed block that the index does not know yet. Units: size is bytes."""
@@ -84,10 +87,10 @@ class BlockWriter:
             self._await_index(number, stored_ms, body, decode_strict(body))
         self.write_index()
 
-    def append(self, batches: Sequence[Batch], now_ms: int) -> None:
-        """Keep the batches, all or none; one transaction."""
+    def append(self, batches: Sequence[Batch], now_ms: int, also: Sequence[Statement] = ()) -> None:
+        """Keep the batches, and run the statements, all or none; one transaction."""
         blocks = list(grouped(batches))
-        if not blocks:
+        if not blocks and not also:
             return
         first = self._next
         self._db.execute("BEGIN IMMEDIATE")
@@ -96,6 +99,8 @@ class BlockWriter:
                 "INSERT INTO block VALUES (?, ?, ?)",
                 [(first + i, now_ms, body) for i, (body, _) in enumerate(blocks)],
             )
+            for statement, values in also:
+                self._db.execute(statement, values)
             self._db.execute("COMMIT")
         except BaseException:
             self._roll_back()

@@ -1,0 +1,342 @@
+"""Tail sampling: the policies, the window, and what a killed process leaves behind."""
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import load
+from tests.kits.span_store import HOUR_MS, span
+from tests.tracing.test_collector_process import Process
+from tracing.pipeline.batch import batch_of
+from tracing.pipeline.collector import CollectorError, open_store
+from tracing.pipeline.collector_config import CollectorConfig
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.schema import open_writer
+from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.waiting import WaitingRoom
+from tracing.pipeline.store.writer import BlockWriter
+from tracing.pipeline.tail.policy import (
+    KEPT_TAG,
+    UNMATCHED,
+    Errors,
+    Match,
+    Policies,
+    Rate,
+    Slow,
+    Verdict,
+)
+from tracing.pipeline.tail.window import Row, TailWindow
+
+FILE = """
+tail:
+  window_s: {window_s}
+  policies:
+    - {{kind: match, name: probes, service: kube-*, keep: false}}
+    - {{kind: errors}}
+    - {{kind: slow, over_ms: 500}}
+    - {{kind: match, name: checkout, route: /svc/checkout*}}
+    - {{kind: rate, rate: 0.0}}
+"""
+
+
+def config(window_s: float = 10.0) -> CollectorConfig:
+    return load(CollectorConfig, FILE.format(window_s=window_s), source="collector.yml")
+
+
+def window(window_s: float = 10.0, **bounds: int) -> TailWindow:
+    tail = config(window_s).tail
+    assert tail is not None
+    made = tail.window()
+    return TailWindow(made._policies, int(window_s * 1000), **bounds)
+
+
+# ── policies ─────────────────────────────────────────────────────────────────────────────────
+
+ALL = Policies([
+    Match(service="kube-*", keep=False, name="probes"),
+    Errors(),
+    Slow(500_000),
+    Match(tags={"service": "/svc/checkout*"}, name="checkout"),
+])  # fmt: skip
+
+
+def judge(*spans: V2Span) -> Verdict:
+    return ALL.judge(1, ALL.facts(spans))
+
+
+def test_the_first_policy_with_something_to_say_decides() -> None:
+    failed = span(1, tags={"error": ""})
+    assert judge(span(1), failed) == Verdict(kept=True, policy="errors")
+    assert judge(failed, span(1, service="kube-probe")) == Verdict(kept=False, policy="probes")
+    assert judge(span(1, tags={"service": "/svc/checkout-2"})).policy == "checkout"
+    assert judge(span(1)) == Verdict(kept=False, policy=UNMATCHED)
+
+
+def test_a_trace_is_slow_from_its_first_start_to_its_last_end() -> None:
+    first = span(1, duration=1_000)
+    assert judge(first, span(1, 2, at_ms=HOUR_MS + 499, duration=1_000)).policy == "slow"
+    assert judge(first, span(1, 2, at_ms=HOUR_MS + 499, duration=999)).policy == UNMATCHED
+    timeless = span(1, duration=600_000)
+    timeless.timestamp = None
+    assert judge(timeless).policy == "slow"
+
+
+def test_what_was_asked_for_by_debug_is_kept() -> None:
+    asked = span(1, service="kube-probe")
+    asked.debug = True
+    assert judge(asked) == Verdict(kept=True, policy="debug")
+
+
+def test_a_rate_keeps_about_its_share_and_always_the_same() -> None:
+    rate = Policies([Rate(0.25)])
+    lows = range(-(1 << 63), 1 << 63, 1 << 54)
+    kept = [low for low in lows if rate.judge(low, rate.facts([])).kept]
+    assert len(kept) / len(lows) == pytest.approx(0.25, abs=0.01)
+
+
+# ── the window ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_row_is_due_when_its_time_is_over_or_the_room_is_full() -> None:
+    one = window(traces_max=3, bytes_max=100)
+    row = Row(1, 1_000, 60, 1)
+    one.hold(row, [span(1)])
+    assert one.next_due(10_999) is None
+    assert one.next_due(11_000) == row
+    one.hold(Row(2, 1_500, 60, 1), [span(2)])
+    assert one.next_due(2_000) == row
+    one.settle(row, [span(1)])
+    assert one.next_due(2_000) is None
+    one.hold(Row(3, 2_000, 10, 3), [span(3), span(4), span(5)])
+    assert one.next_due(2_000) == Row(2, 1_500, 60, 1)
+
+
+def test_spans_that_come_later_follow_the_verdict() -> None:
+    one = window()
+    late = [span(1, 2, tags={"error": "x"})]
+    first, second = Row(1, 0, 1, 1), Row(2, 20_000, 1, 1)
+    one.hold(first, [span(1)])
+    verdicts, awaited = one.settle(first, [span(1)])
+    assert verdicts == {1: Verdict(kept=False, policy="rate")}
+    assert awaited == {}
+    assert one.judged(late) == verdicts
+    one.hold(second, late)
+    assert one.settle(second, late)[0] == verdicts
+
+
+def test_spans_of_two_rows_are_judged_together() -> None:
+    one = window()
+    rows = [Row(1, 0, 1, 1), Row(2, 5_000, 1, 1)]
+    parts = [[span(1)], [span(1, 2, tags={"error": "x"})]]
+    for row, part in zip(rows, parts, strict=True):
+        one.hold(row, part)
+    kept = Verdict(kept=True, policy="errors")
+    assert one.settle(rows[0], parts[0]) == ({1: kept}, {1: 2})
+    assert one.settle(rows[1], parts[1]) == ({1: kept}, {})
+
+
+# ── on disk ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Room:
+    """A waiting room in a file; `again` is the next process after kill -9."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self.again()
+
+    def again(self) -> None:
+        self.db = open_writer(self._path)
+        self.blocks = BlockWriter(self.db, ())
+        self.room = WaitingRoom(self.db, self.blocks, window())
+
+    def kept(self) -> list[tuple[str, str]]:
+        bodies = self.db.execute("SELECT body FROM block ORDER BY id").fetchall()
+        return [
+            (one["traceId"][-1], one["tags"][KEPT_TAG])
+            for (body,) in bodies
+            for one in json.loads(body)
+        ]
+
+    def balanced(self) -> bool:
+        tail = self.room.counts()
+        now = tail.read_back + tail.accepted
+        assert self.db.execute("SELECT count(*) FROM block").fetchone()[0] == self.blocks.blocks
+        return (
+            tail.accepted == self.blocks.stored + tail.waiting + sum(tail.dropped.values())
+            and now >= tail.kept_now
+        )
+
+
+def test_a_verdict_outlives_the_process_that_gave_it(tmp_path: Path) -> None:
+    one = Room(tmp_path / "spans")
+    one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
+    one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 5_000)
+    assert one.room.settle(10_000)
+    one.db.close()
+    one.again()
+    assert one.room.counts().waiting == 2
+    assert not one.room.settle(14_000)
+    assert one.room.settle(15_000)
+    # Trace 2 failed in time, in the second message: it was judged by both.
+    assert one.kept() == [("1", "errors"), ("2", "errors"), ("1", "errors"), ("2", "errors")]
+    assert one.balanced()
+    one.db.close()
+
+
+def test_a_late_part_follows_its_verdict_in_the_next_process(tmp_path: Path) -> None:
+    one = Room(tmp_path / "spans")
+    one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
+    assert one.room.settle(10_000)
+    one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 11_000)
+    one.db.close()
+    one.again()
+    assert one.room.settle(21_000)
+    assert one.kept() == [("1", "errors"), ("1", "errors")]
+    assert one.room.counts().dropped == {"rate": 2}
+    assert one.db.execute("SELECT count(*) FROM verdict").fetchone()[0] == 0
+    assert one.balanced()
+    one.db.close()
+
+
+def test_a_write_that_fails_leaves_everything_waiting(tmp_path: Path) -> None:
+    one = Room(tmp_path / "spans")
+    one.room.hold([batch_of([span(1, tags={"error": "x"})])], 0)
+    refuse = "BEGIN SELECT RAISE(FAIL, 'full'); END"
+    one.db.execute(f"CREATE TEMP TRIGGER full BEFORE DELETE ON waiting {refuse}")
+    with pytest.raises(sqlite3.Error, match="full"):
+        one.room.settle(10_000)
+    assert one.room.counts().waiting == 1
+    assert one.kept() == []
+    one.db.execute("DROP TRIGGER full")
+    assert one.room.settle(10_000)
+    assert one.kept() == [("1", "errors")]
+    assert one.balanced()
+    one.db.close()
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["hold", "settle", "kill"]),
+        st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=4),
+    ),
+    max_size=12,
+)
+
+
+@given(steps)
+def test_whenever_it_dies_each_span_is_in_one_place(
+    tmp_path_factory: pytest.TempPathFactory,
+    plan: list[tuple[str, list[tuple[int, bool]]]],
+) -> None:
+    one = Room(tmp_path_factory.mktemp("tail") / "spans")
+    now_ms = 0
+    for step, parts in plan:
+        now_ms += 4_000
+        if step == "hold":
+            tags = [{"error": "x"} if failed else None for _, failed in parts]
+            spans = [span(n, tags=t) for (n, _), t in zip(parts, tags, strict=True)]
+            one.room.hold([batch_of(spans)], now_ms)
+        elif step == "settle":
+            one.room.settle(now_ms)
+        else:
+            one.db.close()
+            one.again()
+        assert one.balanced()
+    while one.room.settle(now_ms + 10_000):
+        assert one.balanced()
+    assert one.room.counts().waiting == 0
+    one.db.close()
+
+
+async def test_without_a_tail_what_was_waiting_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "spans"
+    store = SqliteStore(path, tail=window())
+    await store.append(batch_of([span(1)]))
+    assert await store.trace(f"{1:016x}") == []
+    await store.aclose()
+    store = SqliteStore(path)
+    [read] = await store.trace(f"{1:016x}")
+    assert read.tags == {KEPT_TAG: "no_tail"}
+    await store.aclose()
+
+
+def test_a_tail_without_a_disk_is_refused() -> None:
+    with pytest.raises(CollectorError, match="on disk"):
+        open_store(None, Settings(config=config()))
+
+
+# ── the real process ─────────────────────────────────────────────────────────────────────────
+
+
+class Tailing(Process):
+    """A collector with a tail."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._file = folder / "collector.yml"
+
+    def configure(self, window_s: float) -> None:
+        self._file.write_text(FILE.format(window_s=window_s))
+
+    def command(self, *more: str) -> list[str]:
+        return super().command(*more, "--config", str(self._file))
+
+
+@pytest.fixture
+def tailing(tmp_path: Path) -> Iterator[Tailing]:
+    started = Tailing(tmp_path)
+    yield started
+    if started.process is not None and started.process.poll() is None:
+        started.end(signal.SIGKILL)
+
+
+def post(collector: Process, *spans: V2Span) -> None:
+    body = batch_of(list(spans)).body
+    answer = httpx.post(collector.url + "/api/v2/spans", content=body, trust_env=False)
+    assert answer.status_code == 202
+
+
+def ledger(collector: Process) -> dict[str, dict[str, Any]]:
+    told: dict[str, dict[str, Any]] = collector.get("/ledger").json()
+    now = told["since_start"]
+    dropped = sum(now["dropped"].values())
+    assert now["received"] == now["stored"] + now["exported"] + now["queued"] + dropped
+    return told
+
+
+def test_a_collector_killed_within_the_window_judges_when_it_is_back(tailing: Tailing) -> None:
+    tailing.configure(3600)
+    tailing.start()
+    post(tailing, span(1), span(2))
+    post(tailing, span(1, 2, tags={"error": "x"}), span(3, service="kube-probe"))
+    told = ledger(tailing)
+    assert (told["since_start"]["queued"], told["tail"]["waiting"]) == (4, 4)
+    assert tailing.get(f"/api/v2/trace/{1:016x}").status_code == 404
+    tailing.end(signal.SIGKILL)
+
+    tailing.configure(0.001)
+    tailing.start()
+    deadline = time.monotonic() + 10
+    while (told := ledger(tailing))["since_start"]["queued"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    kept = tailing.get(f"/api/v2/trace/{1:016x}").json()
+    assert [one["tags"][KEPT_TAG] for one in kept] == ["errors", "errors"]
+    assert tailing.get(f"/api/v2/trace/{2:016x}").status_code == 404
+    now = told["since_start"]
+    assert (now["received"], now["stored"]) == (4, 2)
+    assert told["tail"]["dropped"] == {"rate": 1, "probes": 1}
+    assert told["tail"]["kept"] == told["store"]["stored"] == 2
+    text = tailing.get("/prometheus").text
+    assert 'weir_tail_dropped_spans_total{policy="probes"} 1' in text

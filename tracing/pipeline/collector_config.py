@@ -1,0 +1,116 @@
+"""`collector.yml`: what happens to spans between the receivers and the store."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, assert_never
+
+from pydantic import AfterValidator, Field
+
+from config import Model, Refused
+from tracing.pipeline.tags import TagRules
+from tracing.pipeline.tail.policy import Errors, Match, Policies, Policy, Rate, Slow
+from tracing.pipeline.tail.window import TailWindow
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise Refused(f"no regular expression: {error}") from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_expression)]
+
+
+class TagsConfig(Model):
+    """Secrets and sizes."""
+
+    redact: tuple[str, ...] = ()
+    """Keys whose values go; `*` stands for any text."""
+    redact_values: tuple[Expression, ...] = ()
+    """Regular expressions; what they find goes, wherever it stands."""
+    value_chars_max: Annotated[int, Field(ge=16)] | None = None
+    tags_max: Annotated[int, Field(ge=1)] | None = None
+
+    def rules(self) -> TagRules:
+        """The rules that this asks for."""
+        return TagRules(self.redact, self.redact_values, self.value_chars_max, self.tags_max)
+
+
+class ErrorsConfig(Model):
+    """Keep traces with a failed span."""
+
+    kind: Literal["errors"]
+    name: str = "errors"
+
+
+class SlowConfig(Model):
+    """Keep traces that last so long."""
+
+    kind: Literal["slow"]
+    over_ms: Annotated[float, Field(gt=0)]
+    name: str = "slow"
+
+
+class MatchConfig(Model):
+    """Keep, or drop, traces with a span of a service, a route, or any tags."""
+
+    kind: Literal["match"]
+    name: str = "match"
+    service: str | None = None
+    route: str | None = None
+    """The service name by which a router took it, such as `/svc/checkout*`."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    keep: bool = True
+
+
+class RateConfig(Model):
+    """Keep a share of what is left, drop the rest."""
+
+    kind: Literal["rate"]
+    rate: Annotated[float, Field(ge=0, le=1)]
+    name: str = "rate"
+
+
+PolicyConfig = Annotated[
+    ErrorsConfig | SlowConfig | MatchConfig | RateConfig, Field(discriminator="kind")
+]
+
+
+class TailConfig(Model):
+    """Keep or drop whole traces, once their spans are together."""
+
+    window_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long after its first span a trace is judged."""
+    policies: Annotated[tuple[PolicyConfig, ...], Field(min_length=1, max_length=64)]
+    """The first that has something to say decides; a trace that none speaks of is dropped."""
+
+    def window(self) -> TailWindow:
+        """An empty window with these policies."""
+        policies = Policies([_policy(one) for one in self.policies])
+        return TailWindow(policies, int(self.window_s * 1000))
+
+
+class CollectorConfig(Model):
+    """The whole file."""
+
+    tags: TagsConfig = TagsConfig()
+    tail: TailConfig | None = None
+
+
+def _policy(config: ErrorsConfig | SlowConfig | MatchConfig | RateConfig) -> Policy:
+    match config:
+        case ErrorsConfig():
+            return Errors(config.name)
+        case SlowConfig():
+            return Slow(int(config.over_ms * 1000), config.name)
+        case MatchConfig():
+            tags = dict(config.tags)
+            if config.route is not None:
+                tags["service"] = config.route
+            return Match(config.service, tags, config.keep, config.name)
+        case RateConfig():
+            return Rate(config.rate, config.name)
+    assert_never(config)

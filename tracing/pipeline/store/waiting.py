@@ -1,0 +1,163 @@
+"""The spans that wait for a verdict, in SQLite beside the blocks.
+
+A message is in the table of rows before it is acknowledged, and leaves it in the transaction that
+stores what is kept of it: whenever the process dies, each span is in one place. What a process
+left waiting is read back by the next one and judged when its time is over, as if nothing had been.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import Final
+
+from tracing.pipeline.batch import Batch, batch_of, grouped
+from tracing.pipeline.model import V2Span, decode_strict, low_half
+from tracing.pipeline.store.port import TailCounts
+from tracing.pipeline.store.writer import BlockWriter, Statement
+from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
+from tracing.pipeline.tail.window import Row, TailWindow
+
+_SETTLE_EVERY_S: Final = 0.2
+_NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS waiting (
+    id INTEGER PRIMARY KEY, held_ms INTEGER NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS verdict (
+    low INTEGER PRIMARY KEY, kept INTEGER NOT NULL, policy TEXT NOT NULL, last_row INTEGER NOT NULL
+);
+"""
+_VERDICT: Final = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?)"
+_COUNT: Final = (
+    "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = spans + ?2"
+)
+_ACCEPTED: Final = "tail.accepted"
+_DROPPED: Final = "tail.dropped."
+
+
+class WaitingRoom:
+    """Holds messages for the window's time, then stores what is kept of them.
+
+    Belongs to the store's writer thread; counts may be read from anywhere.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, blocks: BlockWriter, window: TailWindow
+    ) -> None:
+        self._db = connection
+        self._blocks = blocks
+        self._window = window
+        connection.executescript(_TABLES)
+        self._kept = 0
+        self._dropped_now: dict[str, int] = {}
+        ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
+        self._accepted: int = ledger.get(_ACCEPTED, 0)
+        self._dropped: dict[str, int] = {
+            entry.removeprefix(_DROPPED): spans
+            for entry, spans in ledger.items()
+            if entry.startswith(_DROPPED)
+        }
+        self._next = 1
+        self._read_back()
+        self._read = window.spans
+
+    def _read_back(self) -> None:
+        """Take over what another process left."""
+        verdicts = self._db.execute("SELECT low, kept, policy FROM verdict")
+        self._window.recall({low: Verdict(bool(kept), policy) for low, kept, policy in verdicts})
+        for number, held_ms, body in self._db.execute("SELECT * FROM waiting ORDER BY id"):
+            spans = decode_strict(body)
+            self._window.hold(Row(number, held_ms, len(body), len(spans)), spans)
+            self._next = number + 1
+
+    def hold(self, batches: Sequence[Batch], now_ms: int) -> None:
+        """Let messages wait; returns once they are committed, all or none."""
+        rows = list(grouped(batches))
+        if not rows:
+            return
+        total = sum(len(spans) for _, spans in rows)
+        first = self._next
+        statements: list[Statement] = [
+            ("INSERT INTO waiting VALUES (?, ?, ?)", (first + i, now_ms, body))
+            for i, (body, _) in enumerate(rows)
+        ]
+        # A late part of a trace needs its verdict until it is settled, by whatever process.
+        for number, (_, spans) in enumerate(rows, first):
+            judged = self._window.judged(spans)
+            statements += [(_VERDICT, (low, v.kept, v.policy, number)) for low, v in judged.items()]
+        self._blocks.append([], now_ms, [*statements, (_COUNT, (_ACCEPTED, total))])
+        self._next += len(rows)
+        self._accepted += total
+        for number, (body, spans) in enumerate(rows, first):
+            self._window.hold(Row(number, now_ms, len(body), len(spans)), spans)
+
+    def settle(self, now_ms: int) -> bool:
+        """Judge and empty the oldest row, if it is due; whether there was one. One transaction."""
+        row = self._window.next_due(now_ms)
+        if row is None:
+            return False
+        (body,) = self._db.execute(
+            "SELECT body FROM waiting WHERE id = ?", (row.number,)
+        ).fetchone()
+        spans = decode_strict(body)
+        verdicts, awaited = self._window.settle(row, spans)
+        kept: list[V2Span] = []
+        dropped: dict[str, int] = {}
+        for span in spans:
+            verdict = verdicts[low_half(span.trace_id)]
+            if verdict.kept:
+                span.tags = {**(span.tags or {}), KEPT_TAG: verdict.policy}
+                kept.append(span)
+            else:
+                dropped[verdict.policy] = dropped.get(verdict.policy, 0) + 1
+        statements: list[Statement] = [
+            ("DELETE FROM waiting WHERE id = ?", (row.number,)),
+            ("DELETE FROM verdict WHERE last_row <= ?", (row.number,)),
+        ]
+        statements += [
+            (_VERDICT, (low, verdicts[low].kept, verdicts[low].policy, last))
+            for low, last in awaited.items()
+        ]
+        statements += [(_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()]
+        try:
+            self._blocks.append([batch_of(kept)] if kept else [], now_ms, statements)
+        except BaseException:
+            self._window.restore(row)
+            raise
+        self._kept += len(kept)
+        for policy, count in dropped.items():
+            self._dropped[policy] = self._dropped.get(policy, 0) + count
+            self._dropped_now[policy] = self._dropped_now.get(policy, 0) + count
+        return True
+
+    def counts(self) -> TailCounts:
+        """The ledger of this moment."""
+        return TailCounts(
+            accepted=self._accepted,
+            waiting=self._window.spans,
+            dropped=dict(self._dropped),
+            read_back=self._read,
+            kept_now=self._kept,
+            dropped_now=dict(self._dropped_now),
+        )
+
+
+def release(connection: sqlite3.Connection, blocks: BlockWriter, now_ms: int) -> None:
+    """Store all that a process with a tail left waiting, for one that has none."""
+    window = TailWindow(Policies([Match(name=_NO_TAIL)]), 0)
+    room = WaitingRoom(connection, blocks, window)
+    while room.settle(now_ms):
+        pass
+
+
+async def settle_on(room: WaitingRoom, writing: Executor) -> None:
+    """Settle rows as they become due, one at a time so that senders wait for no more than one."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_SETTLE_EVERY_S)
+        with contextlib.suppress(sqlite3.Error):  # a full disk: the rows wait on
+            while await loop.run_in_executor(writing, room.settle, time.time_ns() // 1_000_000):
+                pass

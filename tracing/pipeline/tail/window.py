@@ -1,0 +1,131 @@
+"""The time in which a trace's spans come together before it is judged. Pure.
+
+Messages wait in rows, as they came. A row is due when its time is over; then every trace in it is
+judged, unless it was before, and the row's spans follow the verdicts. So rows leave in the order
+they came, each at once and whole.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from tracing.pipeline.model import V2Span, low_half
+from tracing.pipeline.tail.policy import Facts, Policies, Verdict
+
+# A trace's facts are some 200 bytes and a verdict 150, so these are about 100 MB and 30 MB.
+_TRACES_MAX: Final = 500_000
+_VERDICTS_MAX: Final = 200_000
+_ROWS_BYTES_MAX: Final = 1 << 30  # they lie on disk
+
+
+class Row(NamedTuple):
+    """One waiting message. Units: held_ms is the wall clock when it came, size bytes."""
+
+    number: int
+    held_ms: int
+    size: int
+    spans: int
+
+
+class TailWindow:
+    """Rows that wait, the facts of their traces, and the verdicts of late.
+
+    Units: window_ms counts from a trace's first span. Past a bound (traces, bytes of rows) the
+    oldest rows are due early: nothing is refused, the verdict only knows less.
+    """
+
+    def __init__(
+        self,
+        policies: Policies,
+        window_ms: int,
+        *,
+        traces_max: int = _TRACES_MAX,
+        verdicts_max: int = _VERDICTS_MAX,
+        bytes_max: int = _ROWS_BYTES_MAX,
+    ) -> None:
+        self._policies = policies
+        self._window_ms = window_ms
+        self._traces_max = traces_max
+        self._verdicts_max = verdicts_max
+        self._bytes_max = bytes_max
+        self._rows: deque[Row] = deque()
+        self._bytes = 0
+        self._facts: dict[int, Facts] = {}
+        self._verdicts: OrderedDict[int, Verdict] = OrderedDict()
+        self.spans = 0
+
+    def recall(self, verdicts: Mapping[int, Verdict]) -> None:
+        """Take verdicts over from a process before; rows that wait are held afterwards."""
+        for low, verdict in verdicts.items():
+            self._remember(low, verdict)
+
+    def judged(self, spans: Iterable[V2Span]) -> dict[int, Verdict]:
+        """The verdicts on those of the spans' traces that were judged already."""
+        known = self._verdicts
+        if not known:
+            return {}
+        lows = {low_half(span.trace_id) for span in spans}
+        return {low: verdict for low in lows if (verdict := known.get(low)) is not None}
+
+    def hold(self, row: Row, spans: Iterable[V2Span]) -> None:
+        """Let a row wait."""
+        self._rows.append(row)
+        self._bytes += row.size
+        self.spans += row.spans
+        for span in spans:
+            low = low_half(span.trace_id)
+            if low in self._verdicts:
+                continue
+            facts = self._facts.get(low)
+            if facts is None:
+                facts = self._facts[low] = Facts()
+            facts.tell(span, self._policies.seen(span))
+            facts.last_row = row.number
+
+    def next_due(self, now_ms: int) -> Row | None:
+        """The oldest row, if it need not or cannot wait any longer."""
+        if not self._rows:
+            return None
+        row = self._rows[0]
+        full = self._bytes > self._bytes_max or len(self._facts) > self._traces_max
+        return row if full or row.held_ms + self._window_ms <= now_ms else None
+
+    def settle(
+        self, row: Row, spans: Iterable[V2Span]
+    ) -> tuple[dict[int, Verdict], dict[int, int]]:
+        """Judge the traces of the oldest row, which waits no longer.
+
+        Returns: the verdict of each of its traces; and of those that were judged now, though
+        later rows have spans of them, the last of these rows.
+        """
+        if self._rows[0] != row:
+            raise ValueError("rows leave in the order they came")
+        self._rows.popleft()
+        self._bytes -= row.size
+        self.spans -= row.spans
+        traces: dict[int, list[V2Span]] = {}
+        for span in spans:
+            traces.setdefault(low_half(span.trace_id), []).append(span)
+        verdicts: dict[int, Verdict] = {}
+        awaited: dict[int, int] = {}
+        for low, parts in traces.items():
+            verdict = self._verdicts.get(low)
+            if verdict is None:
+                facts = self._facts.pop(low, None) or self._policies.facts(parts)
+                verdict = self._policies.judge(low, facts)
+                if facts.last_row > row.number:
+                    awaited[low] = facts.last_row
+                self._remember(low, verdict)
+            verdicts[low] = verdict
+        return verdicts, awaited
+
+    def restore(self, row: Row) -> None:
+        """Let the row that was settled last wait again: what came of it could not be written."""
+        self._rows.appendleft(row)
+        self._bytes += row.size
+        self.spans += row.spans
+
+    def _remember(self, low: int, verdict: Verdict) -> None:
+        self._verdicts[low] = verdict
+        if len(self._verdicts) > self._verdicts_max:
+            self._verdicts.popitem(last=False)
