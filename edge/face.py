@@ -157,7 +157,7 @@ class EdgeFace:
         """The host in its normal form, and where the request really came from."""
         context = cast("EdgeContext", context)
         if context.grant is not None:
-            self._audit(context, "routed")
+            self.audit_use(context)
         host = context.host
         if request.plain and host == request.host:
             block = request.block
@@ -175,7 +175,8 @@ class EdgeFace:
             b"X-Forwarded-Host: %b\r\nVia: 1.1 weir"
         ) % (block, ip, b"https" if context.https else b"http", host)
 
-    def _audit(self, context: EdgeContext, outcome: str) -> None:
+    def audit_use(self, context: EdgeContext, outcome: str = "routed") -> None:
+        """Write down that a grant was used, once a request."""
         audit = self.settings.audit
         if audit is not None and not context.audited:
             context.audited = True
@@ -202,7 +203,7 @@ class EdgeFace:
     ) -> Reply:
         """Status, stage and trace; the message for the trusted."""
         context = cast("EdgeContext", context)
-        self._audit(context, str(status))
+        self.audit_use(context, str(status))
         block = b"\r\nl5d-retryable: true" if retryable and context.trusted else b""
         if context.trail:
             block += b"\r\nweir-trail: " + context.trail.encode()
@@ -215,7 +216,7 @@ class EdgeFace:
         answer = context.answer
         if answer is None:
             return Reply(self.settings.test_status, self.settings.test_body)
-        self._audit(context, f"{answer.status} {answer.stage}")
+        self.audit_use(context, f"{answer.status} {answer.stage}")
         if answer.body is not None:
             return Reply(answer.status, answer.body, answer.block)
         self.ambiguous += answer.stage == "path"

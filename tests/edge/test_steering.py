@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -13,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.edge.grants_kit import HEADER, claims, signed, tokens, write_key
-from tests.edge.steering import ATTEMPTS, NOBODY, Attempt, bad_grants
-from tests.kits.edge_process import RunningEdge, running_edge, send, services
+from tests.edge.steering import ATTEMPTS, NOBODY, STAGED, Attempt, bad_grants
+from tests.kits.edge_process import SERVERS, RunningEdge, running_app, running_edge, send, services
 from tests.kits.mirror import Mirror, mirror
 from tests.kits.running import until
 
@@ -59,6 +60,7 @@ class Set:
     tokens: dict[str, bytes]
     key: Ed25519PrivateKey
     folder: Path
+    door: str
     clients: int = 0
 
     def filled(self, text: bytes) -> bytes:
@@ -70,16 +72,33 @@ class Set:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Set]:
-    folder = tmp_path_factory.mktemp("steering")
+    with a_stage(tmp_path_factory.mktemp("steering"), "engine") as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def app_stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Set]:
+    with a_stage(tmp_path_factory.mktemp("steering"), request.param) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def a_stage(folder: Path, door: str) -> Iterator[Set]:
     key = Ed25519PrivateKey.generate()
     write_key(folder / "keys", "k1", key)
     write_key(folder / "keys", "k2", key)
     (folder / "revoked.txt").write_text("revoked-1 # lost laptop\nname:mallory\nkey:k2\n")
     with mirror("world-v1") as stable, mirror("world-v2") as staged:
         place = services(folder, {"world-v1": stable.port, "world-v2": staged.port})
-        with running_edge(folder, CONFIG.format(services=place, folder=folder)) as edge:
+        text = CONFIG.format(services=place, folder=folder)
+        running = (
+            running_edge(folder, text) if door == "engine" else running_app(folder, text, door)
+        )
+        with running as edge:
             made = tokens(time.time_ns() // 10**9, key)
-            yield Set(edge, (stable, staged), made, key, folder)
+            yield Set(edge, (stable, staged), made, key, folder, door)
 
 
 def ask(stage: Set, attempt: Attempt) -> bytes:
@@ -116,6 +135,39 @@ def test_nobody_steers_who_may_not(stage: Set, attempt: Attempt) -> None:
         )
     for text in attempt.kept:
         assert text in reached
+
+
+# What servers read before the application sees it, and what that comes to.
+DIFFERS = {
+    ("hypercorn", "a folded line"): "h11 joins the lines: our name is within another's value",
+    (
+        "hypercorn",
+        "a bare line feed",
+    ): "h11 ends a line there: the next is ours, and dropped",
+    ("hypercorn", "Upgrade to h2c"): "hypercorn speaks h2c itself",
+    ("uvicorn", "an absolute target for another host"): "uvicorn keeps the target's host to itself",
+}
+
+
+@pytest.mark.parametrize("attempt", CASES, ids=lambda attempt: attempt.name)
+def test_nobody_steers_through_the_other_door(app_stage: Set, attempt: Attempt) -> None:
+    """Servers differ in what they refuse themselves, so a refusal may have another status."""
+    before = [len(one.seen) for one in app_stage.mirrors]
+    answer = ask(app_stage, attempt)
+    found = STATUS.match(answer)
+    status = int(found[1]) if found is not None else 400  # a server may just close
+    new = [one.seen[count:] for one, count in zip(app_stage.mirrors, before, strict=True)]
+    reached = b"".join(request for requests in new for request in requests)
+    assert not new[1] or attempt.reaches == STAGED
+    if (app_stage.door, attempt.name) not in DIFFERS:
+        assert bool(reached) is (bool(attempt.reaches) and status == attempt.status), answer
+        assert status == attempt.status or status >= 400, answer
+        for text in attempt.kept if reached else ():
+            assert text in reached
+    for text in attempt.never:
+        assert app_stage.filled(text) not in reached.replace(
+            b"l5d-ctx-dtab: /host/world=>/srv/world-v2", b""
+        )
 
 
 def test_an_outsider_sees_nothing_of_the_inside(stage: Set) -> None:

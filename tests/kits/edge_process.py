@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.kits.running import until
+from tests.kits.running import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,61 @@ def running_edge(folder: Path, config: str) -> Iterator[RunningEdge]:
         yield RunningEdge(process, file, json.loads(ready.read_text()))
         process.terminate()
         assert process.wait(15) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+APP = """
+from pathlib import Path
+
+from config import load
+from edge.app import create_app
+from edge.edge_config import EdgeConfig
+
+app = create_app(load(EdgeConfig, Path("edge.yml").read_text(), source="edge.yml"))
+"""
+SERVERS = {
+    # Of its own accord uvicorn believes X-Forwarded-* from loopback; whom to believe is our part.
+    "uvicorn": (
+        *("uvicorn", "app:app", "--host=127.0.0.1", "--port={port}", "--no-access-log"),
+        "--no-proxy-headers",
+    ),
+    "hypercorn": ("hypercorn", "app:app", "--bind=127.0.0.1:{port}"),
+}
+
+
+@contextlib.contextmanager
+def running_app(folder: Path, config: str, server: str) -> Iterator[RunningEdge]:
+    """The gateway as an application, under another server; it has no admin port."""
+    (folder / "edge.yml").write_text(config)
+    (folder / "app.py").write_text(APP)
+    port = free_port()
+    words = [word.format(port=port) for word in SERVERS[server]]
+    with (folder / "edge.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def look() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError((folder / "edge.log").read_text())
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        return False
+
+    try:
+        until(look, 30)
+        facts = {"ports": {"public": port, "admin": 0}}
+        yield RunningEdge(process, folder / "edge.yml", facts)
+        process.terminate()
+        process.wait(15)
     finally:
         if process.poll() is None:
             process.kill()

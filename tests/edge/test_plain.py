@@ -1,0 +1,98 @@
+"""The bulk edits equal the plain ones, on every head."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import load
+from edge.assembly import assemble
+from edge.context import EdgeContext
+from edge.edge_config import EdgeConfig
+from edge.face import EdgeFace
+from edge.plain import PlainFace
+from proxy.call import Peer
+from wire.errors import BadRequest, BadResponse
+from wire.head import header_lines
+from wire.limits import EDGE_LIMITS
+from wire.request import read_request_head
+from wire.response import read_response_head
+
+CONFIG = """
+hosts:
+- www.hello.world
+- host: edited.example
+  headers:
+    request: {set: {X-Set: "1"}, remove: [X-Gone]}
+    response: {set: {X-Set: "2"}, remove: [X-Gone, Server]}
+trust: [{name: employee, cookie: {name: c, equals: letmein}, may_override: true}]
+"""
+SETTINGS = assemble(load(EdgeConfig, CONFIG, source="edge.yml")).face
+BULK, PLAIN = EdgeFace(SETTINGS), PlainFace(SETTINGS)
+PEER = Peer("192.0.2.1", 1)
+
+NAMES = st.sampled_from(
+    re.findall(
+        r"\S+",
+        """l5d-dtab l5d-ctx-trace l5d-ctx-x l5d-sample l5d-reqid l5d-dst-service l5d-add-context
+        l5d-foo l5d_dtab l5d.ctx l5dx l5d weir-grant weir_debug weirdo x-weir- Via Forwarded
+        X-Forwarded-For X-Forwarded-Anything X-Real-IP Keep-Alive TE Trailer Proxy-Connection
+        Proxy-Authorization Connection X-Hop X-Gone X-Set Server Accept Cookie Host-Like xhost""",
+    )
+)
+VALUES = st.sampled_from(
+    ["", "x", "a: b", "x-hop", "close", "keep-alive, x-hop", "/a=>/b", "c=letmein", "100-continue"]
+)
+
+
+def cased(name: str, upper: int) -> str:
+    return (name, name.upper(), name.title())[upper]
+
+
+BLANKS = st.sampled_from(["", " ", "\t "])
+LINES = st.lists(
+    st.builds(
+        lambda name, upper, blank, value: f"{cased(name, upper)}:{blank}{value}",
+        NAMES,
+        st.integers(0, 2),
+        BLANKS,
+        VALUES,
+    ),
+    max_size=8,
+)
+
+
+def normal(block: bytes) -> list[tuple[bytes, bytes]]:
+    return sorted((name.lower(), value) for name, value in header_lines(block))
+
+
+@given(LINES, st.sampled_from(["www.hello.world", "WWW.hello.world:80", "edited.example"]))
+def test_requests_are_edited_alike(lines: list[str], host: str) -> None:
+    raw = "\r\n".join(("GET /a HTTP/1.1", f"Host: {host}", *lines)).encode() + b"\r\n\r\n"
+    blocks = []
+    for face in (BULK, PLAIN):
+        try:
+            request = read_request_head(raw, EDGE_LIMITS)
+        except BadRequest:
+            return
+        read = face.read(request, PEER)
+        assert isinstance(read, tuple)
+        blocks.append(face.upstream_block(request, read[0], PEER))
+    assert normal(blocks[0]) == normal(blocks[1])
+
+
+@given(LINES, st.booleans(), st.sampled_from(["www.hello.world", "edited.example"]))
+def test_answers_are_edited_alike(lines: list[str], trusted: bool, host: str) -> None:
+    raw = "\r\n".join(("HTTP/1.1 200 OK", *lines)).encode() + b"\r\n\r\n"
+    place = SETTINGS.policy.hosts.find(host.encode())[1]
+    context = EdgeContext(trusted=trusted, place=place)
+    blocks = []
+    for face in (BULK, PLAIN):
+        try:
+            response = read_response_head(raw, b"GET")
+        except BadResponse:
+            return
+        blocks.append(face.answer_block(response, context, success=True))
+    assert normal(blocks[0]) == normal(blocks[1])
