@@ -9,12 +9,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from config import ConfigError
 from mesh.access_config import open_log
 from mesh.admin import Admin
 from mesh.deps import Deps
 from mesh.linkerd_config import Tracing
 from mesh.tls_wiring import TlsParts
-from mesh.wiring import DEFAULT_PORT, Namers, make_router
+from mesh.wiring import DEFAULT_PORT, Namers, make_interpreter, make_router, router_settings
 from naming.playground import playground
 from proxy.acceptor import Prelude
 from proxy.app_server import AppServer
@@ -40,6 +41,11 @@ def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConf
             yield router.name if number == 1 else f"{router.name}-{number}", router, server
 
 
+def _fixed(router: RouterConfig) -> tuple[object, ...]:
+    """What a router keeps until a restart."""
+    return router.name, router.servers, router.identifier, router.client
+
+
 def addresses(config: MeshConfig) -> list[Address]:
     """What a process with this configuration binds, but for its admin port."""
     return [
@@ -56,7 +62,9 @@ class MeshProcess:
         config: MeshConfig,
         place: Place | None = None,
         say: Callable[[str], None] = lambda _: None,
+        read: Callable[[], MeshConfig] | None = None,
     ) -> None:
+        self._read = read  # the file as it is now, for a reload
         self._config = config
         self._say = say
         self._place = place
@@ -115,17 +123,41 @@ class MeshProcess:
         self._unready = None
 
     def reload_soon(self) -> None:
-        """Read certificates again, also where no file looks changed; open the access log anew."""
+        """Read configuration and certificates again, and open the access log anew."""
         problems = self._certificates.look(force=True)
         if self._access is not None:
             try:
                 self._access.reopen()
             except OSError as error:
                 problems.append(f"the access log stays where it is: {error.strerror}")
+        if self._read is not None:
+            try:
+                self._apply(self._read())
+            except (ConfigError, OSError, UnicodeDecodeError) as error:
+                problems.append(str(error))
         for problem in problems:
             self._say(f"not reloaded: {problem}")
         if not problems:
             self._say("reloaded")
+
+    def _apply(self, config: MeshConfig) -> None:
+        """Route by a new configuration; exchanges under way go on as they are."""
+        before = self._config
+        fixed = [
+            name
+            for name in ("admin", "workers", "namers", "telemetry", "accessLog")
+            if getattr(before, name) != getattr(config, name)
+        ]
+        if [_fixed(one) for one in before.routers] != [_fixed(one) for one in config.routers]:
+            self._say("warning: servers, identifier or client of a router wait for a restart")
+            return
+        if fixed:
+            self._say(f"warning: {', '.join(fixed)} wait for a restart")
+        for router, (_, router_config, server) in zip(self.routers, _servers(config), strict=True):
+            router.reconfigure(
+                router_settings(router_config, server, router.settings.client),
+                make_interpreter(router_config, self._namers),
+            )
 
     def retire(self) -> None:
         """Ask for no more requests: not ready, and every answer ends its connection."""

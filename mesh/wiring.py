@@ -124,9 +124,18 @@ def make_router(
     tasks: Tasks,
 ) -> Router:
     """One router for one of its servers."""
+    face = LinkerdFace(HeaderToken(config.identifier.header))
+    settings = router_settings(config, server, client)
+    return Router(settings, face, make_interpreter(config, namers), deps, tasks)
+
+
+def router_settings(
+    config: RouterConfig, server: ServerConfig, client: ClientSettings
+) -> RouterSettings:
+    """What a router's configuration says, for one of its servers."""
     service = config.service
     budget = service.retries.budget
-    settings = RouterSettings(
+    return RouterSettings(
         label=config.name,
         dtab=config.dtab,
         ip=server.ip,
@@ -143,8 +152,10 @@ def make_router(
         ),
         binding_timeout_s=config.bindingTimeoutMs / 1_000,
     )
-    interpreter = ConfiguredInterpreter(
+
+
+def make_interpreter(config: RouterConfig, namers: Namers) -> ConfiguredInterpreter:
+    """How a router's names are bound."""
+    return ConfiguredInterpreter(
         namers.namers, transformers=make_transformers(config.interpreter.transformers)
     )
-    face = LinkerdFace(HeaderToken(config.identifier.header))
-    return Router(settings, face, interpreter, deps, tasks)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.kits.running import alive, until
 from tests.kits.serving import GET, Load, serving
-from tests.kits.sockets import connected, upstream
+from tests.kits.sockets import connected, upstream, whole_request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +100,33 @@ async def test_reloads_under_load_fail_no_request(tmp_path: Path) -> None:
             answered = load.answered
         lines = (tmp_path / "access.log").read_text().splitlines()
         assert lines == ["200 /svc/web"] * answered
+
+
+async def test_a_hang_up_changes_routes_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+    other = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother"
+    async with upstream() as behind, upstream(whole_request(other)) as second:
+        text = config(tmp_path, behind.port, 1)
+        (tmp_path / "names" / "other").write_text(f"127.0.0.1 {second.port}\n")
+        with serving(tmp_path, "mesh", text) as mesh:
+            async with connected(mesh.ports["out"]) as kept:
+                assert (await kept.ask(GET))[1] == b"hello"
+                for number, (fresh, answer) in enumerate(
+                    [
+                        ("dtab: /svc => /#/io.l5d.fs; /svc/web => /#/io.l5d.fs/other", b"other"),
+                        ("dtab: not a dtab", b"other"),
+                        ("dtab: /svc => /#/io.l5d.fs", b"hello"),
+                    ],
+                    start=1,
+                ):
+                    changed = text.replace("dtab: /svc => /#/io.l5d.fs", fresh)
+                    (tmp_path / "mesh.yml").write_text(changed)
+                    mesh.process.send_signal(signal.SIGHUP)
+                    await asyncio.to_thread(
+                        until, lambda number=number: mesh.log.count("reloaded") == number
+                    )
+                    assert (await kept.ask(GET))[1] == answer
+            assert "not reloaded: " in mesh.log
+            assert "mesh.yml:9:" in mesh.log
 
 
 async def test_a_drain_fails_readiness_first_then_ends_connections(tmp_path: Path) -> None:

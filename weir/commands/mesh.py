@@ -23,7 +23,8 @@ def mesh(
 
     Example: weir mesh examples/node.yml
     """
-    from mesh.linkerd_config import MeshConfig  # noqa: PLC0415 - other commands start without it
+    from config import load  # noqa: PLC0415 - other commands start without it
+    from mesh.linkerd_config import MeshConfig  # noqa: PLC0415
     from mesh.process import MeshProcess, addresses  # noqa: PLC0415
     from proxy.workers import Address, Place  # noqa: PLC0415
     from weir.commands.serving import Crew, Drain, read_config, serve  # noqa: PLC0415
@@ -31,9 +32,16 @@ def mesh(
     checked = read_config(MeshConfig, config)
     admin = Address("admin", checked.admin.ip, checked.admin.port)
     place = Place.from_environment(os.environ)
+
+    def say(text: str) -> None:
+        typer.echo(f"mesh: {text}", err=True)
+
+    def again() -> MeshConfig:
+        return load(MeshConfig, config.read_text("utf-8"), source=str(config), env=os.environ)
+
     serve(
         "mesh",
-        lambda: MeshProcess(checked, place, lambda text: typer.echo(f"mesh: {text}", err=True)),
+        lambda: MeshProcess(checked, place, say, again),
         ready_file,
         Crew(checked.workers, addresses(checked), admin),
         Drain(delay_s=drain_delay_s, deadline_s=drain_deadline_s),
