@@ -13,8 +13,10 @@ from bench.collector import free_port, wait_ready, zipkin_command
 from tests.tracing.pages_data import traffic
 from tests.tracing.test_encode import record
 from tests.vectors.zipkin import running
+from tracing.encode.zipkin_json import encode_spans
 from tracing.pipeline.collector import Collector
 from tracing.recorder import Recorder, ZipkinHttpExporter
+from tracing.recorder.scribe import ScribeExporter
 
 COMMAND = zipkin_command()
 
@@ -29,13 +31,23 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def scribe_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def zipkin(tmp_path_factory: pytest.TempPathFactory, scribe_port: int) -> Iterator[str]:
     port = free_port()
     log = tmp_path_factory.mktemp("zipkin") / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*(COMMAND or ()), f"--server.port={port}", f"--armeria.ports[0].port={port}"],
-            env={"QUERY_PORT": str(port), "PATH": "/usr/bin:/bin"},
+            env={
+                "QUERY_PORT": str(port),
+                "COLLECTOR_SCRIBE_ENABLED": "true",
+                "COLLECTOR_PORT": str(scribe_port),
+                "PATH": "/usr/bin:/bin",
+            },
             stdout=out,
             stderr=out,
         )
@@ -88,6 +100,26 @@ async def test_our_recorder_feeds_a_real_server(zipkin: str, client: httpx.Async
     async def stored() -> bool:
         answer = await client.get(f"{zipkin}/api/v2/trace/{trace_id.hex()}")
         return answer.status_code == 200
+
+    assert await wait_for(stored)
+
+
+async def test_our_recorder_feeds_a_real_server_over_scribe(
+    zipkin: str, scribe_port: int, client: httpx.AsyncClient
+) -> None:
+    recorder = Recorder(ScribeExporter("127.0.0.1", scribe_port))
+    await recorder.start()
+    trace_id = random.randbytes(16)
+    spans = [record(trace_id=trace_id), record(trace_id=trace_id, kind="SERVER", shared=True)]
+    for span in spans:
+        recorder.record(span)
+    await recorder.aclose()
+    assert recorder.exported == 2
+    wanted = json.loads(encode_spans(spans))
+
+    async def stored() -> bool:
+        answer = await client.get(f"{zipkin}/api/v2/trace/{trace_id.hex()}")
+        return answer.status_code == 200 and bag(answer.json()) == bag(wanted)
 
     assert await wait_for(stored)
 
