@@ -113,6 +113,35 @@ async def test_the_ledger_balances_under_mixed_load(
     assert "weir_store_spans_stored_total 50" in text
 
 
+async def test_the_ledger_is_a_page_for_browsers_and_json_for_all_else(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, json.dumps([GOOD]).encode())
+    page = await client.get("/ledger", headers={"accept": "text/html,*/*;q=0.8"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "It balances." in page.text
+    assert '<th scope="row">received</th><td>1</td>' in page.text
+    for path in ("/ledger", "/ledger.json"):
+        assert (await client.get(path)).json()["since_start"]["stored"] == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "more"),
+    [
+        ("127.0.0.1:9411", ""),
+        ("tracing.example:80", " --collector http://tracing.example:80"),
+        ("a;rm", ""),
+    ],
+)
+async def test_a_route_comes_with_the_command_that_explains_it(
+    client: httpx.AsyncClient, host: str, more: str
+) -> None:
+    span = GOOD | {"timestamp": 1, "tags": {"service": "/svc/a"}}
+    await post(client, json.dumps([span]).encode())
+    page = await client.get(f"/traces/{GOOD['traceId']}", headers={"host": host})
+    assert f"<code>weir explain --trace {GOOD['traceId']}{more}</code>" in page.text
+
+
 async def test_html_in_names_stays_text_on_every_page(client: httpx.AsyncClient) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
     now_us = int(asyncio.get_running_loop().time()) or 1

@@ -89,12 +89,14 @@ class Collector:
         more = () if otlp is None else ("otlp",)
         self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
         self._scribe = ScribeServer(self.ingest)
-        status = Status(store, self.ingest, settings, self.scribe_port)
+        pages = Pages(store, settings) if settings.ui_enabled else None
+        page = None if pages is None else pages.ledger
+        status = Status(store, self.ingest, settings, self.scribe_port, page)
         routes = status.routes()
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()
-        if settings.ui_enabled:
-            routes += status.ui_routes() + Pages(store, settings).routes() + front_routes(lens)
+        if pages is not None:
+            routes += status.ui_routes() + pages.routes() + front_routes(lens)
         self.app = CollectorApp(self.ingest, settings, routes)
         self._http = HttpServer(self.app, http)
         self._otlp = None if otlp is None else HttpServer(OtlpApp(self.ingest), otlp)

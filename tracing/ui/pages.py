@@ -1,5 +1,6 @@
 """The collector's own pages: search, one trace, two traces, the graph of services."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from tracing.pipeline.http.query_args import (
     trace_query,
     window,
 )
+from tracing.pipeline.http.status import Ledger
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.settings import Settings
@@ -44,6 +46,8 @@ LOOKBACKS: Final = (
     (604_800_000, "last 7 days"),
 )
 _DEFAULT_LOOKBACK: Final = 3_600_000
+_DEFAULT_PLACE: Final = "127.0.0.1:9411"  # where the command looks by itself
+_PLAIN_PLACE: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 # Nothing on these pages comes from elsewhere, and nothing that spans say is ever run.
 _POLICY: Final = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -155,6 +159,24 @@ class Pages:
             start=start,
             step=_ROWS_MAX,
             root=trace.bars[0],
+            explain=_explain(trace.trace_id, request.url.netloc),
+        )
+
+    def ledger(self, told: Ledger) -> Response:
+        """The page of a ledger: its own sums, and whether they are even."""
+        now = {name: spans for name, spans in told["since_start"].items() if name != "dropped"}
+        dropped = told["since_start"]["dropped"]
+        gone = sum(dropped.values())
+        tail = dict(told.get("tail", {}))
+        for policy, spans in tail.pop("dropped", {}).items():
+            tail[f"dropped by {policy}"] = spans
+        return self._page(
+            "ledger.html",
+            now=[*now.items(), ("dropped", gone)],
+            dropped=sorted(dropped.items()),
+            tail=list(tail.items()),
+            store=list(told["store"].items()),
+            balanced=now["received"] == now["stored"] + now["exported"] + now["queued"] + gone,
         )
 
     async def _compare(self, request: Request) -> Response:
@@ -192,6 +214,15 @@ def _read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
     read.setdefault("lookback", str(_DEFAULT_LOOKBACK))
     read.setdefault("limit", "20")
     return trace_query(read, now_ms=now_ms, lookback_ms=_DEFAULT_LOOKBACK)
+
+
+def _explain(trace_id: str, place: str) -> str:
+    """The command that tells why a trace went where it went; `place` is this host and port."""
+    command = f"weir explain --trace {trace_id}"
+    # A command is for a shell: what a browser says our name is goes in only if it is a plain one.
+    if place == _DEFAULT_PLACE or not _PLAIN_PLACE.fullmatch(place):
+        return command
+    return f"{command} --collector http://{place}"
 
 
 def _asset(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:

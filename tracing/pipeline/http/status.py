@@ -1,8 +1,8 @@
 """Health, info, metrics and the page's settings, in the real server's forms."""
 
 import json
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,12 +24,22 @@ def _response(body: str | bytes, content_type: str, status: int = 200) -> Respon
     return Response(body, status, headers={"content-type": content_type})
 
 
+# Entries by section; "dropped" is a table of its own: reason or policy, spans.
+Ledger = dict[str, dict[str, Any]]
+
+
 class Status:
     """What the collector says about itself."""
 
     def __init__(
-        self, store: SpanStore, ingest: Ingest, settings: Settings, scribe_port: int | None
+        self,
+        store: SpanStore,
+        ingest: Ingest,
+        settings: Settings,
+        scribe_port: int | None,
+        page: Callable[[Ledger], Response] | None = None,
     ) -> None:
+        self._page = page
         self._store = store
         self._ingest = ingest
         self._settings = settings
@@ -50,7 +60,16 @@ class Status:
         async def prometheus(_request: Request) -> Response:
             return _response(self._exposition(), _PROMETHEUS)
 
-        async def ledger(_request: Request) -> Response:
+        async def ledger(request: Request) -> Response:
+            page = self._page
+            if page is not None and "text/html" in request.headers.get("accept", ""):
+                answer = page(self.ledger())
+            else:
+                answer = _response(json.dumps(self.ledger(), indent=2), _JSON)
+            answer.headers["vary"] = "accept"
+            return answer
+
+        async def ledger_json(_request: Request) -> Response:
             return _response(json.dumps(self.ledger(), indent=2), _JSON)
 
         return [
@@ -62,6 +81,7 @@ class Status:
             Route("/prometheus", prometheus),
             Route("/actuator/prometheus", prometheus),
             Route("/ledger", ledger),
+            Route("/ledger.json", ledger_json),
         ]
 
     def ui_routes(self) -> list[Route]:
@@ -112,7 +132,7 @@ class Status:
             yield f"{gauge}.message_spans.{transport}", float(counts.last_spans)
             yield f"{gauge}.message_bytes.{transport}", float(counts.last_bytes)
 
-    def ledger(self) -> dict[str, object]:
+    def ledger(self) -> Ledger:
         """Where every received span is: received == stored + queued + the sum of dropped.
 
         With a tail, received includes what a process before left waiting; what waits is queued.
@@ -126,7 +146,7 @@ class Status:
         received = sum(counts.spans for counts in every)
         queued = sum(counts.queued for counts in every)
         stored = sum(counts.stored for counts in every)
-        tail: dict[str, object] = {}
+        tail: Ledger = {}
         if (waits := held.tail) is not None:
             received += waits.read_back
             unsettled = stored + waits.read_back
