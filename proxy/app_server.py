@@ -65,6 +65,8 @@ class AppServer:
         self._serve(sock)
 
     def _serve(self, sock: socket.socket) -> None:
+        # At once, not when the task below comes to it: who is told that we are ready may connect.
+        sock.listen()
         # uvicorn listens a moment later; whoever hears that we are ready must not be refused.
         sock.listen()
         self._task = asyncio.get_running_loop().create_task(

@@ -50,8 +50,9 @@ async def test_a_killed_worker_loses_only_its_own_requests(tmp_path: Path) -> No
             after = await asyncio.to_thread(mesh.workers)
             assert after[0]["starts"] == 2
             assert after[1]["pid"] == before[1]["pid"]
-            # A client has one connection, and one request, at a time.
-            assert load.broken <= 8
+            # A client has one request at a time. It may lose a second one: while the kernel closes
+            # what the dead worker held, its listening socket may still take a new connection.
+            assert load.broken <= 2 * 8
             assert load.wrong == []
             assert "was ended by SIGKILL; another in 0.1 s" in mesh.log
 
