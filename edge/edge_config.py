@@ -13,7 +13,8 @@ from edge.host_config import HostConfig
 from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
-from mesh.linkerd_config import DtabText, FsNamerConfig, Port, Rate, Transformer
+from mesh.config_types import DtabText, Port, Rate
+from mesh.linkerd_config import FsNamerConfig, Transformer
 
 # By tag, so that a problem is told of the form that was written, and once.
 HostEntry = Annotated[

@@ -15,7 +15,7 @@ from edge.field_types import (
     HostPattern,
     PathPrefix,
 )
-from mesh.linkerd_config import DtabText, PathText, Rate
+from mesh.config_types import DtabText, PathText, Rate
 
 
 class EditsConfig(Model):

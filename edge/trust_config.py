@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from config import Model, Refused
 from dtab import Dtab
 from edge.field_types import CookieName, GrantName, Network, Password, PrefixText
-from mesh.linkerd_config import DtabText
+from mesh.config_types import DtabText
 
 
 class CookieMatch(Model):

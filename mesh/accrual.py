@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mesh.backoff import Backoff
+
 
 class Standing(Enum):
     """An endpoint's standing with us."""
@@ -57,12 +59,25 @@ def backoff_s(removals: int, dice: Callable[[], float]) -> float:
 class Accrual:
     """Consecutive failures of one endpoint (`io.l5d.consecutiveFailures`).
 
-    `failures_max` 0 switches it off.
+    `failures_max` 0 switches it off; without `backoff` it is Linkerd's own, of 5 to 300 s.
     """
 
-    __slots__ = ("_dice", "_failures_max", "dead_until", "failures", "removals", "standing")
+    __slots__ = (
+        "_backoff",
+        "_dice",
+        "_failures_max",
+        "_waited_s",
+        "dead_until",
+        "failures",
+        "removals",
+        "standing",
+    )
 
-    def __init__(self, failures_max: int, dice: Callable[[], float]) -> None:
+    def __init__(
+        self, failures_max: int, dice: Callable[[], float], backoff: Backoff | None = None
+    ) -> None:
+        self._backoff = backoff
+        self._waited_s = 0.0
         self._failures_max = failures_max
         self._dice = dice
         self.standing = Standing.ALIVE
@@ -112,7 +127,12 @@ class Accrual:
 
     def _remove(self, now: float) -> None:
         self.removals += 1
-        self.dead_until = now + backoff_s(self.removals, self._dice)
+        if self._backoff is None:
+            wait_s = backoff_s(self.removals, self._dice)
+        else:
+            last_s = self._waited_s if self.removals > 1 else 0.0
+            wait_s = self._waited_s = self._backoff.next_s(last_s, self._dice)
+        self.dead_until = now + wait_s
 
     def _step(self, signal: Signal) -> None:
         self.standing = NEXT[self.standing, signal]

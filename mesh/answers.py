@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dtab import Dtab, Path, show
 
@@ -37,12 +37,9 @@ def remote_failure(cause: str, address: str, client: Path, trace: TraceContext) 
     """The endpoint's connection failed under a request, with what Finagle calls remote info."""
     label = str(client).removeprefix("/")
     ip = address.rpartition(":")[0]
-    parent = f"<:{trace.parent_id.hex()}" if trace.parent_id else ""
     return (
         f"{cause} at remote address: {ip}/{address} from service: {label}. "
-        "Remote Info: Upstream Address: Not Available, Upstream id: Not Available, "
-        f"Downstream Address: /{address}, Downstream label: {label}, "
-        f"Trace Id: {trace.trace_id[-8:].hex()}.{trace.span_id.hex()}{parent}"
+        f"{_remote_info(address, label, trace)}"
     )
 
 
@@ -54,6 +51,37 @@ def unknown_destination(method: str, target: str, ip: str, port: int, reason: st
 def binding_timeout(service: Path, timeout_s: float) -> str:
     """The name is still pending after the router's patience."""
     return f"Exceeded {_duration(timeout_s)} binding timeout while resolving name: {service}"
+
+
+NACKED: Final = "The request was Nacked by the server"
+NACKED_FOR_GOOD: Final = "The request was Nacked by the server and should not be retried"
+
+
+def attempt_timeout(timeout_s: float, client: Path, address: str, trace: TraceContext) -> str:
+    """A client's requestAttemptTimeoutMs is over."""
+    label = str(client).removeprefix("/")
+    cause = (
+        f"exceeded {_duration(timeout_s)} to {label} while waiting for a response for an "
+        "individual request, excluding retries"
+    )
+    return f"{cause}. {_remote_info(address, label, trace)}"
+
+
+def server_timeout(timeout_s: float, server: str) -> str:
+    """A server's timeoutMs is over."""
+    return (
+        f"exceeded {_duration(timeout_s)} to {server} while waiting for a response for an "
+        "individual request, excluding retries. Remote Info: Not Available"
+    )
+
+
+def _remote_info(address: str, label: str, trace: TraceContext) -> str:
+    parent = f"<:{trace.parent_id.hex()}" if trace.parent_id else ""
+    return (
+        "Remote Info: Upstream Address: Not Available, Upstream id: Not Available, "
+        f"Downstream Address: /{address}, Downstream label: {label}, "
+        f"Trace Id: {trace.trace_id[-8:].hex()}.{trace.span_id.hex()}{parent}"
+    )
 
 
 def total_timeout(timeout_s: float) -> str:

@@ -9,10 +9,11 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mesh.accrual import Standing
-from mesh.answers import remote_failure, total_timeout, unable_to_connect
+from mesh.answers import NACKED, NACKED_FOR_GOOD, attempt_timeout, remote_failure, unable_to_connect
+from mesh.context import deadline
 from mesh.face import BAD_GATEWAY
 from proxy.call import Again, Peer, Reply
-from proxy.errors import AnswerTimeout, UpstreamError
+from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamError
 from tracing.l5d import child_lines
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ CONNECT_ATTEMPTS_MAX: Final = 5
 # times, and takes the budget of everyone with it.
 RETRIES_MAX: Final = 10
 SERVICE_UNAVAILABLE: Final = 503
+# What Finagle's servers say of a request that they did not begin; one kind shall not be repeated.
+NACK: Final = re.compile(
+    rb"\r\n(?:finagle-http-nack|retry-after:[ \t]*0(?=[ \t]*(?:\r|\Z))"
+    rb"|(finagle-http-nonretryable-nack))",
+    re.IGNORECASE,
+)
 _RETRYABLE: Final = re.compile(rb"\r\nl5d-retryable:[ \t]*true[ \t]*(?=\r|\Z)", re.IGNORECASE)
 
 
@@ -66,6 +73,9 @@ class RoutedCall:
     _status = 0
     _start_us = 0
     _ordinary = True  # one attempt, and a success
+    _waited_s = 0.0  # before the last retry
+    _received: tuple[bytes, ...] = ()
+    attempt_timeout_s: float | None = None
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a request brings; a value between would cost an object
         self,
@@ -86,8 +96,7 @@ class RoutedCall:
         self._trace = trace
         self._recorded = recorded
         self._started_at = self._attempt_at = started_at
-        settings = route.settings
-        self.timeout_s = settings.total_timeout_s
+        self.timeout_s = route.timeout_s
         route.stats.pending += 1
         route.budget.deposit()
 
@@ -116,6 +125,7 @@ class RoutedCall:
             return self._nobody_there(client.trouble)
         self._attempts += 1
         self._replica = replica
+        self.attempt_timeout_s = client.attempt_timeout_s
         self._attempt_at = now
         replica.pending += 1
         if replica.accrual.standing is not Standing.ALIVE:
@@ -129,6 +139,8 @@ class RoutedCall:
             assert branch is not None
             router, request = self._router, self._request
             self._child_id = child_id = router.deps.new_id()
+            if self.timeout_s is not None or self.attempt_timeout_s is not None:
+                self._tell_deadline()
             self._head = b"%b %b HTTP/1.1%b%b%b" % (
                 request.method,
                 request.target,
@@ -138,7 +150,17 @@ class RoutedCall:
             )
         return self._head
 
-    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
+    def _tell_deadline(self) -> None:
+        """Add our own timeouts to the deadlines that go on with the request."""
+        started_ns = self._started_us() * 1_000
+        passed_ns = int((self._attempt_at - self._started_at) * 1e9)
+        timeouts = ((started_ns, self.timeout_s), (started_ns + passed_ns, self.attempt_timeout_s))
+        own = tuple(deadline(at, limit) for at, limit in timeouts if limit is not None)
+        if not self._received:
+            self._received = self._context.deadlines or (b"",)  # of the caller; none is kept too
+        self._context.deadlines = (*filter(None, self._received), *own)
+
+    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again | Reply:
         """Judge the answer; pass it on, or try again within the budget."""
         self._status = status = response.status
         classifier = self._route.settings.classifier
@@ -156,7 +178,9 @@ class RoutedCall:
             if may and replayable and self._spend_retry(now):
                 self._avoid = (*self._avoid, replica)
                 self._end_attempt(status, now, retryable=True)
-                return Again(self._route.settings.retry_backoff_s)
+                return self._again()
+            if status == SERVICE_UNAVAILABLE and (nack := NACK.search(response.block)):
+                return self._on_nack(nack, now, replayable=replayable)
         return self._router.face.answer_block(response, self._context, success=success)
 
     def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
@@ -168,7 +192,8 @@ class RoutedCall:
         now = self._router.deps.monotonic_s()
         if isinstance(error, AnswerTimeout):
             self._end_attempt(0, now, error=str(error))
-            return self._fail(SERVICE_UNAVAILABLE, total_timeout(self.timeout_s or 0.0), "Service")
+            message = self._route.settings.timeout_message
+            return self._fail(SERVICE_UNAVAILABLE, message, "Service")
         replica.accrual.on_failure(now)
         if not error.sent:
             return self._on_connect_failed(error, now)
@@ -176,8 +201,12 @@ class RoutedCall:
         retryable = self._route.settings.classifier.retryable(self._request.method)
         if retryable and replayable and self._spend_retry(now):
             self._avoid = (*self._avoid, replica)
-            return Again(self._route.settings.retry_backoff_s)
+            return self._again()
         client = self._trace.child(self._child_id)
+        if isinstance(error, AttemptTimeout):
+            limit = self.attempt_timeout_s or 0.0
+            message = attempt_timeout(limit, branch.client.id, replica.text, client)
+            return self._fail(SERVICE_UNAVAILABLE, message, "Service")
         message = remote_failure(str(error), replica.text, branch.client.id, client)
         return self._fail(BAD_GATEWAY, message, "Service")
 
@@ -255,6 +284,22 @@ class RoutedCall:
         )
 
     # ---- one attempt
+
+    def _again(self) -> Again:
+        self._waited_s = self._route.settings.backoff.next_s(self._waited_s, self._router.deps.dice)
+        return Again(self._waited_s)
+
+    def _on_nack(self, nack: re.Match[bytes], now: float, *, replayable: bool) -> Again | Reply:
+        """The endpoint did not begin: any may be asked, whatever the method, but for one kind."""
+        client = self._branch.client if self._branch is not None else None
+        assert client is not None
+        final = nack[1] is not None
+        self._end_attempt(SERVICE_UNAVAILABLE, now, retryable=not final)
+        may = not final and replayable and self._attempts < CONNECT_ATTEMPTS_MAX
+        if may and client.requeue_budget.withdraw(now):
+            client.stats.requeues += 1
+            return Again()
+        return self._fail(BAD_GATEWAY, NACKED_FOR_GOOD if final else NACKED, "Service")
 
     def _on_connect_failed(self, error: UpstreamError, now: float) -> Reply | Again:
         """No byte left: any other replica may be tried, whatever the method."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dtab import Path
+    from mesh.backoff import Backoff
     from mesh.deps import Deps
     from naming.bound import Bound
     from naming.endpoint import Endpoint
@@ -39,6 +40,8 @@ class ClientSettings:
 
     failures_max: int = 5  # in a row, then the endpoint counts as dead; 0: never
     pool: PoolSettings = field(default_factory=PoolSettings)
+    backoff: Backoff | None = None  # of a dead endpoint; None: Linkerd's own
+    attempt_timeout_s: float | None = None
     tls: Dialing | None = None
     trouble: str | None = None  # why no endpoint may be dialled; told to every caller
     choose: Callable[[Path], ClientSettings] | None = None  # by bound name; None: these, for all
@@ -76,6 +79,7 @@ class Client:
         self, bound: Bound, settings: ClientSettings, deps: Deps, tasks: Tasks, limits: Limits
     ) -> None:
         self.id = bound.id
+        self.attempt_timeout_s = settings.attempt_timeout_s
         self.name = str(bound.id)
         self.stats = ClientScope()
         self.requeue_budget = RetryBudget()
@@ -142,7 +146,9 @@ class Client:
             settings=self._settings.pool,
             tls=self._settings.tls,
         )
-        return Replica(endpoint, pool, Accrual(self._settings.failures_max, self._deps.dice))
+        settings = self._settings
+        accrual = Accrual(settings.failures_max, self._deps.dice, settings.backoff)
+        return Replica(endpoint, pool, accrual)
 
     def pick(self, now: float, avoid: Sequence[Replica]) -> Replica | None:
         """The replica for a request; None when there is none at all."""

@@ -91,5 +91,10 @@ def merged_deadlines(values: tuple[bytes, ...]) -> bytes:
     return b"\r\nl5d-ctx-deadline: %d %d" % (stamp, min(deadline for _, deadline in read))
 
 
+def deadline(stamp_ns: int, timeout_s: float) -> bytes:
+    """A value of `l5d-ctx-deadline`: when it was set, and when it is over."""
+    return b"%d %d" % (stamp_ns, stamp_ns + int(timeout_s * 1e9))
+
+
 _DEADLINE_PARTS: Final = 2  # nanoseconds since 1970: when it was set, and when it is over
 _NUMBER: Final = re.compile(rb"-?[0-9]{1,19}")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh.answers import unknown_destination
 from mesh.context import RequestContext, merged_deadlines, read_linkerd_context
+from mesh.identify import Unreadable
 from proxy.call import Peer, Reply
 from wire.err_header import encode_err
 from wire.head import drop_pattern, first_value
 from wire.request import NOT_FOR_UPSTREAM
 
 if TYPE_CHECKING:
-    from mesh.identify import HeaderToken
+    from mesh.identify import Identifier
     from wire.errors import BadRequest
     from wire.request import RequestHead
     from wire.response import ResponseHead
@@ -49,8 +50,11 @@ class Face(Protocol):
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool
-    ) -> bytes:
-        """The header lines of an upstream's answer, as the caller may see them."""
+    ) -> bytes | Reply:
+        """The header lines of an upstream's answer, as the caller may see them.
+
+        A Reply goes in the answer's place, body and all.
+        """
 
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False
@@ -67,7 +71,7 @@ class Face(Protocol):
 class LinkerdFace:
     """Everyone inside the mesh is believed, as Linkerd 1.7.5 does without clearContext."""
 
-    def __init__(self, identifier: HeaderToken, via: str = "linkerd") -> None:
+    def __init__(self, identifier: Identifier, via: str = "linkerd") -> None:
         self._drop = drop_pattern(*NOT_FOR_UPSTREAM, *ROUTER_NAMES)
         self._identifier = identifier
         self._via = b"1.1 " + via.encode()
@@ -80,16 +84,29 @@ class LinkerdFace:
         """Everything the caller says is believed."""
         del peer
         context = RequestContext() if request.plain else read_linkerd_context(request.block)
-        return context, self._identifier.key(request)
+        return context, self.identify(request)
+
+    def identify(self, request: RequestHead) -> bytes | None:
+        """The key of the request's service."""
+        try:
+            return self._identifier.key(request)
+        except Unreadable:
+            return None  # `unidentified` says why
+
+    def end_to_end(self, request: RequestHead) -> bytes:
+        """The caller's lines that go on."""
+        return request.block if request.plain else request.end_to_end(self._drop)
 
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """Hop-by-hop lines and the router's own are gone; Via is the first value and ours."""
         del peer
-        block = request.block if request.plain else request.end_to_end(self._drop)
+        block = self.end_to_end(request)
         if request.content_length is None and not request.chunked:
             block += b"\r\ncontent-length: 0"  # on every request without a body, as Finagle does
         elif 0 < (request.content_length or 0) <= _BUFFERED_BYTES_MAX:
             block += _RETRYABLE
+        if request.host is None:
+            block += b"\r\nHost: "  # RFC 9112, 3.2; only identifiers that need none come here
         via = self._via if request.minor == 1 else self._via_1_0
         if context.via:
             via = context.via + b", " + via
@@ -99,7 +116,7 @@ class LinkerdFace:
 
     def answer_block(
         self, response: ResponseHead, context: RequestContext, *, success: bool
-    ) -> bytes:
+    ) -> bytes | Reply:
         """Via and l5d-success-class are ours; everything else passes."""
         del context
         block = response.end_to_end()
@@ -130,9 +147,16 @@ class LinkerdFace:
             request.target.decode("latin-1"),
             peer.ip,
             peer.port,
-            self._identifier.reason,
+            self._why(request),
         )
         return self.error(BAD_REQUEST, message, context)
+
+    def _why(self, request: RequestHead) -> str:
+        try:
+            self._identifier.key(request)
+        except Unreadable as error:
+            return str(error)
+        return self._identifier.reason(request)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
         """As Linkerd's codec answers: HTTP/1.0, no body, no reason."""

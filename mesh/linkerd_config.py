@@ -6,53 +6,26 @@ An unknown key is an error.
 from __future__ import annotations
 
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, PlainValidator, Tag
+from pydantic import Discriminator, Field, Tag
 
-from config import Model, Refused
-from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, show
+from config import Model
+from dtab import Dtab, Path
 from mesh.access_config import AccessLogConfig
-from mesh.classify import CLASSIFIERS, DEFAULT_CLASSIFIER
-from mesh.tls_config import ClientTlsConfig, ServerTlsConfig
-
-
-def _dtab(text: Any) -> Dtab:
-    if isinstance(text, Dtab):
-        return text  # a default
-    if not isinstance(text, str):
-        raise Refused("a dtab is text", hint="write entries such as /svc => /#/io.l5d.fs ;")
-    try:
-        return read_dtab(text)
-    except DtabSyntaxError as error:
-        raise Refused(str(error), hint="an entry is written /prefix => /name ;") from None
-
-
-def _path(text: Any) -> Path:
-    if isinstance(text, Path):
-        return text  # a default
-    try:
-        return read_path(str(text))
-    except DtabSyntaxError as error:
-        raise Refused(str(error), hint="a path is written /label/label") from None
-
-
-def _classifier(kind: str) -> str:
-    if kind not in CLASSIFIERS:
-        raise Refused(
-            f"unknown response classifier {kind}", hint="one of " + ", ".join(CLASSIFIERS)
-        )
-    return kind
-
-
-DtabText = Annotated[
-    Dtab, PlainValidator(_dtab, json_schema_input_type=str), PlainSerializer(show, return_type=str)
-]
-PathText = Annotated[
-    Path, PlainValidator(_path, json_schema_input_type=str), PlainSerializer(str, return_type=str)
-]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+from mesh.config_types import (
+    DtabText,
+    Kilobytes,
+    Millis,
+    PathText,
+    Port,
+    Rate,
+    kind_or_global,
+)
+from mesh.identifier_config import HeaderTokenIdentifier, Identifiers
+from mesh.server_config import ServerConfig
+from mesh.service_config import Backoff, ServiceConfig, Services
+from mesh.tls_config import ClientTlsConfig
 
 
 class PodsOfNode(Model):
@@ -134,6 +107,18 @@ class FsNamerConfig(Model):
     transformers: tuple[Transformer, ...] = ()
 
 
+class RewriteNamerConfig(Model):
+    """A pattern with captures, and the name they are put into."""
+
+    kind: Literal["io.l5d.rewrite"]
+    prefix: PathText = Path.of("io.l5d.rewrite")
+    pattern: str
+    name: str
+
+
+NamerConfig = Annotated[FsNamerConfig | RewriteNamerConfig, Field(discriminator="kind")]
+
+
 class DefaultInterpreter(Model):
     """The router's own dtab and the configured namers."""
 
@@ -158,18 +143,18 @@ class Prometheus(Model):
 Telemeter = Annotated[Tracing | Prometheus, Field(discriminator="kind")]
 
 
-class HeaderTokenIdentifier(Model):
-    """The service is named by a header."""
-
-    kind: Literal["io.l5d.header.token"] = "io.l5d.header.token"
-    header: str = "Host"
-
-
 class FailureAccrual(Model):
     """When an endpoint gets no more requests."""
 
     kind: Literal["io.l5d.consecutiveFailures", "none"] = "io.l5d.consecutiveFailures"
     failures: Annotated[int, Field(ge=1)] = 5
+    backoff: Backoff | None = None
+
+
+class LoadBalancer(Model):
+    """How an endpoint is picked. Every kind is p2c here, which is the best of them but for ewma."""
+
+    kind: Literal["p2c", "ewma", "aperture", "heap", "roundRobin"] = "p2c"
 
 
 class ClientConfig(Model):
@@ -177,6 +162,8 @@ class ClientConfig(Model):
 
     kind: Literal["io.l5d.global"] = "io.l5d.global"
     failureAccrual: FailureAccrual = FailureAccrual()
+    loadBalancer: LoadBalancer = LoadBalancer()
+    requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
 
 
@@ -186,6 +173,8 @@ class PrefixedClient(Model):
     prefix: str
     """Such as /#/io.l5d.fs/{service}."""
     failureAccrual: FailureAccrual | None = None
+    loadBalancer: LoadBalancer | None = None
+    requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
 
 
@@ -196,60 +185,10 @@ class StaticClients(Model):
     configs: tuple[PrefixedClient, ...] = ()
 
 
-def _client_kind(value: Any) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return kind or "io.l5d.global"
-
-
 Clients = Annotated[
     Annotated[ClientConfig, Tag("io.l5d.global")] | Annotated[StaticClients, Tag("io.l5d.static")],
-    Discriminator(_client_kind),
+    Discriminator(kind_or_global),
 ]
-
-
-class RetryBudgetConfig(Model):
-    """How many retries a service may make."""
-
-    minRetriesPerSec: Annotated[int, Field(ge=0)] = 10
-    percentCanRetry: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.2
-    ttlSecs: Annotated[int, Field(ge=1, le=60)] = 10
-
-
-class ConstantBackoff(Model):
-    """The same wait before every retry."""
-
-    kind: Literal["constant"] = "constant"
-    ms: Annotated[int, Field(ge=0)] = 0
-
-
-class Retries(Model):
-    """Retries of whole requests."""
-
-    budget: RetryBudgetConfig = RetryBudgetConfig()
-    backoff: ConstantBackoff = ConstantBackoff()
-
-
-class ClassifierConfig(Model):
-    """Which answers are failures, and which of them may be retried."""
-
-    kind: Annotated[str, AfterValidator(_classifier)] = DEFAULT_CLASSIFIER
-
-
-class ServiceConfig(Model):
-    """How the requests of services are treated."""
-
-    kind: Literal["io.l5d.global"] = "io.l5d.global"
-    totalTimeoutMs: Annotated[int, Field(ge=1)] | None = None
-    responseClassifier: ClassifierConfig = ClassifierConfig()
-    retries: Retries = Retries()
-
-
-class ServerConfig(Model):
-    """One listener."""
-
-    port: Port | None = None
-    ip: str = "127.0.0.1"
-    tls: ServerTlsConfig | None = None
 
 
 class RouterConfig(Model):
@@ -259,12 +198,16 @@ class RouterConfig(Model):
     label: str | None = None
     dtab: DtabText = Dtab()
     dstPrefix: PathText = Path.of("svc")
-    identifier: HeaderTokenIdentifier = HeaderTokenIdentifier()
+    identifier: Identifiers = (HeaderTokenIdentifier(),)
     interpreter: DefaultInterpreter = DefaultInterpreter()
     servers: Annotated[tuple[ServerConfig, ...], Field(min_length=1)]
     client: Clients = ClientConfig()
-    service: ServiceConfig = ServiceConfig()
-    bindingTimeoutMs: Annotated[int, Field(ge=1)] = 10_000
+    service: Services = ServiceConfig()
+    bindingTimeoutMs: Millis = 10_000
+    maxHeadersKB: Kilobytes = 8
+    maxInitialLineKB: Kilobytes = 4
+    compressionLevel: Literal[0] = 0
+    """weir never compresses; whoever says so in Linkerd's YAML is right."""
 
     @property
     def name(self) -> str:
@@ -295,6 +238,6 @@ class MeshConfig(Model):
     accessLog: AccessLogConfig | None = None
     """A line for each request of every router; not a key of Linkerd's."""
     usage: Usage = Usage()
-    namers: tuple[FsNamerConfig, ...] = ()
+    namers: tuple[NamerConfig, ...] = ()
     telemetry: tuple[Telemeter, ...] = ()
     routers: Annotated[tuple[RouterConfig, ...], Field(min_length=1)]

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesh.access_log import AccessLog
-    from mesh.linkerd_config import MeshConfig, RouterConfig, ServerConfig
+    from mesh.linkerd_config import MeshConfig, RouterConfig
     from mesh.router import Router
+    from mesh.server_config import ServerConfig
     from proxy.workers import Place
 
 
@@ -43,7 +44,8 @@ def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConf
 
 def _fixed(router: RouterConfig) -> tuple[object, ...]:
     """What a router keeps until a restart."""
-    return router.name, router.servers, router.identifier, router.client
+    limits = router.maxHeadersKB, router.maxInitialLineKB
+    return router.name, router.servers, router.identifier, router.client, limits
 
 
 def addresses(config: MeshConfig) -> list[Address]:
@@ -149,7 +151,9 @@ class MeshProcess:
             if getattr(before, name) != getattr(config, name)
         ]
         if [_fixed(one) for one in before.routers] != [_fixed(one) for one in config.routers]:
-            self._say("warning: servers, identifier or client of a router wait for a restart")
+            self._say(
+                "warning: servers, identifier, limits or client of a router wait for a restart"
+            )
             return
         if fixed:
             self._say(f"warning: {', '.join(fixed)} wait for a restart")

@@ -258,6 +258,10 @@ class Router:
             )
         )
 
+    def pending(self) -> int:
+        """Requests under way. Asked only by servers that bound them."""
+        return sum(service.pending for service in self.services.values())
+
     def settle_counts(self) -> None:
         """Bring the sums of server, services and clients up to date; before they are read."""
         for route in self.routes.routes():

@@ -77,6 +77,7 @@ class Route:
         self.local = local
         self.label = label
         self.settings = settings
+        self.timeout_s = settings.timeout_s
         self.server_stats, self.stats = stats
         self.budget = RetryBudget(
             settings.budget_min_retries_per_s,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mesh.clients import ClientSettings
 from mesh.linkerd_config import StaticClients
 from mesh.prefix import Prefix, fill
+from mesh.router_parts import make_backoff
 from proxy.certificates import CertificateFiles, TlsError
 from proxy.tls import (
     CIPHERS,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dtab import Path
-    from mesh.linkerd_config import ClientConfig, FailureAccrual
+    from mesh.linkerd_config import ClientConfig, PrefixedClient
     from mesh.tls_config import ClientTlsConfig, ServerTlsConfig
     from proxy.certificates import Reloadable
 
@@ -68,22 +69,18 @@ class TlsParts:
     def clients(self, config: ClientConfig | StaticClients) -> ClientSettings:
         """The settings of a router's clients; `of` says those of one of them."""
         if not isinstance(config, StaticClients):
-            settings = _accrual(ClientSettings(), config.failureAccrual)
+            settings = _with_client(ClientSettings(), config)
             return self._dialling(settings, config.tls, {}, self._tls(config.tls))
-        chosen = [
-            (Prefix(one.prefix), one.failureAccrual, one.tls, self._tls(one.tls))
-            for one in config.configs
-        ]
+        chosen = [(Prefix(one.prefix), one, self._tls(one.tls)) for one in config.configs]
 
         def of(name: Path) -> ClientSettings:
             settings = ClientSettings()
-            for prefix, accrual, tls, made in chosen:  # later ones override, key by key
+            for prefix, one, made in chosen:  # later ones override, key by key
                 captured = prefix.match(name)
                 if captured is None:
                     continue
-                if accrual is not None:
-                    settings = _accrual(settings, accrual)
-                settings = self._dialling(settings, tls, captured, made)
+                settings = _with_client(settings, one)
+                settings = self._dialling(settings, one.tls, captured, made)
             return settings
 
         return ClientSettings(choose=of)
@@ -136,6 +133,12 @@ class TlsParts:
         return replace(settings, tls=Dialing(made, name), trouble=None)
 
 
-def _accrual(settings: ClientSettings, accrual: FailureAccrual) -> ClientSettings:
-    failures = 0 if accrual.kind == "none" else accrual.failures
-    return replace(settings, failures_max=failures)
+def _with_client(settings: ClientSettings, config: ClientConfig | PrefixedClient) -> ClientSettings:
+    accrual = config.failureAccrual
+    if accrual is not None:
+        failures = 0 if accrual.kind == "none" else accrual.failures
+        backoff = None if accrual.backoff is None else make_backoff(accrual.backoff)
+        settings = replace(settings, failures_max=failures, backoff=backoff)
+    if config.requestAttemptTimeoutMs is not None:
+        settings = replace(settings, attempt_timeout_s=config.requestAttemptTimeoutMs / 1_000)
+    return settings

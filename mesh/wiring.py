@@ -8,9 +8,6 @@ import struct
 from typing import TYPE_CHECKING, Final, assert_never
 
 from dtab import Path
-from mesh.classify import Classifier
-from mesh.face import LinkerdFace
-from mesh.identify import HeaderToken
 from mesh.linkerd_config import (
     ConstTransformer,
     DaemonsetTransformer,
@@ -18,16 +15,17 @@ from mesh.linkerd_config import (
     LocalnodeTransformer,
     PortTransformer,
     ReplaceTransformer,
-    RouterConfig,
-    ServerConfig,
+    RewriteNamerConfig,
     SpecificHostTransformer,
 )
 from mesh.router import Router, RouterSettings
-from mesh.service import ServiceSettings
+from mesh.router_parts import make_face, make_identifier, make_limits, make_plan
+from mesh.server_face import ServerFace
 from naming import transformers as to
 from naming.interpreter import ConfiguredInterpreter
 from naming.namers.fs import FsNamer
 from naming.namers.inet import InetResolver
+from naming.namers.rewrite import RewriteNamer
 from naming.system import SystemNamers
 from naming.transformer import AnyTransformer, TransformedNamer, Transformer
 
@@ -36,8 +34,9 @@ if TYPE_CHECKING:
 
     from mesh.clients import ClientSettings
     from mesh.deps import Deps
-    from mesh.linkerd_config import FsNamerConfig
+    from mesh.linkerd_config import NamerConfig, RouterConfig
     from mesh.linkerd_config import Transformer as TransformerConfig
+    from mesh.server_config import ServerConfig
     from naming.namer import Namer
     from proxy.tasks import Tasks
 
@@ -87,11 +86,15 @@ def own_addresses() -> list[str]:
 class Namers:
     """The configured namers, running."""
 
-    def __init__(self, configs: Sequence[FsNamerConfig]) -> None:
+    def __init__(self, configs: Sequence[NamerConfig]) -> None:
         self._resolver = InetResolver()
         self._started: list[FsNamer] = []
         self.namers: list[Namer] = []
         for config in configs:
+            if isinstance(config, RewriteNamerConfig):
+                prefix = _PREFIX + config.prefix
+                self.namers.append(RewriteNamer(prefix, config.pattern, config.name))
+                continue
             namer = FsNamer(config.rootDir, _PREFIX + config.prefix, self._resolver)
             self._started.append(namer)
             inner = [
@@ -124,33 +127,29 @@ def make_router(
     tasks: Tasks,
 ) -> Router:
     """One router for one of its servers."""
-    face = LinkerdFace(HeaderToken(config.identifier.header))
+    identifier = make_identifier(config)
     settings = router_settings(config, server, client)
-    return Router(settings, face, make_interpreter(config, namers), deps, tasks)
+    face = make_face(config, server, settings.port, identifier, deps)
+    router = Router(settings, face, make_interpreter(config, namers), deps, tasks)
+    if isinstance(face, ServerFace):
+        face.pending = router.pending
+    return router
 
 
 def router_settings(
     config: RouterConfig, server: ServerConfig, client: ClientSettings
 ) -> RouterSettings:
     """What a router's configuration says, for one of its servers."""
-    service = config.service
-    budget = service.retries.budget
     return RouterSettings(
         label=config.name,
         dtab=config.dtab,
         ip=server.ip,
         port=DEFAULT_PORT if server.port is None else server.port,
         prefix=config.dstPrefix,
+        limits=make_limits(config),
         client=client,
-        service=ServiceSettings(
-            classifier=Classifier(service.responseClassifier.kind),
-            total_timeout_s=service.totalTimeoutMs / 1_000 if service.totalTimeoutMs else None,
-            retry_backoff_s=service.retries.backoff.ms / 1_000,
-            budget_min_retries_per_s=budget.minRetriesPerSec,
-            budget_percent_can_retry=budget.percentCanRetry,
-            budget_ttl_s=float(budget.ttlSecs),
-        ),
         binding_timeout_s=config.bindingTimeoutMs / 1_000,
+        plan=make_plan(config, server, make_identifier(config)),
     )
 
 

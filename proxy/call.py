@@ -91,6 +91,7 @@ class Call(Protocol):
     """
 
     timeout_s: float | None  # for the whole call, attempts and waits included
+    attempt_timeout_s: float | None  # from a connection to the answer's head; known after `dial`
 
     def dial(self) -> Pool | Reply:
         """The pool of the endpoint to try now; a Reply when there is none."""
@@ -101,8 +102,11 @@ class Call(Protocol):
         No framing, no blank line.
         """
 
-    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
-        """The block of header lines for the downstream, or Again (only if replayable)."""
+    def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again | Reply:
+        """The block of header lines for the downstream, or Again (only if replayable).
+
+        A Reply goes in the answer's place, and the rest of the answer is thrown away.
+        """
 
     def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
         """What to do after a failed attempt of which nothing has reached the downstream."""

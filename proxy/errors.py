@@ -40,3 +40,7 @@ class UpstreamBroken(UpstreamError):
 
 class AnswerTimeout(UpstreamError):
     """The answer did not come within the call's time."""
+
+
+class AttemptTimeout(UpstreamError):
+    """The answer did not begin within the time of one attempt."""

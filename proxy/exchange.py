@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from proxy.call import Again, Reply
-from proxy.errors import AnswerTimeout, UpstreamClosed, UpstreamError
+from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamClosed, UpstreamError
 from wire.head import drop_pattern
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Exchange:
     _close_down = False
     _timer: asyncio.TimerHandle | None = None
     _again: asyncio.TimerHandle | None = None
+    _attempt: asyncio.TimerHandle | None = None
 
     def __init__(self, down: Downstream, request: RequestHead, call: Call) -> None:
         self._down = down
@@ -113,6 +114,10 @@ class Exchange:
         """The pool has a connection for us: send what is there of the request."""
         self._up = upstream
         self._reused = reused
+        if self.call.attempt_timeout_s is not None:
+            self._attempt = self._down.loop.call_later(
+                self.call.attempt_timeout_s, self._on_attempt_timeout
+            )
         request = self.request
         if self.request_done and not self._body:
             upstream.begin(self, self.call.head() + b"\r\n\r\n")
@@ -172,6 +177,9 @@ class Exchange:
         if isinstance(verdict, Again):
             self._retry(verdict)
             return
+        if isinstance(verdict, Reply):
+            self._reply(verdict, None)
+            return
         down, request = self._down, self.request
         framing = b"\r\n\r\n"
         keep_alive = request.keep_alive and not down.listener.draining
@@ -189,6 +197,8 @@ class Exchange:
             down.write(b"%b%b%b%b" % (response.line, verdict, framing, body))
         if self._timer is not None:
             self._timer.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
         self.call.on_end(response.status, self._request_bytes, len(body), None)
         down.on_exchange_end(keep_alive=keep_alive)
 
@@ -201,6 +211,10 @@ class Exchange:
         if isinstance(verdict, Again):
             self._drop_upstream()
             self._retry(verdict)
+            return False
+        if isinstance(verdict, Reply):
+            self._drop_upstream()
+            self._reply(verdict, None)
             return False
         self._status = response.status
         down = self._down
@@ -297,6 +311,8 @@ class Exchange:
             self._reply(verdict, error)
 
     def _retry(self, again: Again) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
         if again.delay_s > 0:
             self._again = self._down.loop.call_later(again.delay_s, self._dial)
         else:
@@ -315,6 +331,12 @@ class Exchange:
         if isinstance(verdict, Again):  # a timeout of the whole call leaves no time to try again
             verdict = Reply(503)
         self._reply(verdict, error)
+
+    def _on_attempt_timeout(self) -> None:
+        if self._up is not None and not self._status:
+            self._drop_upstream()
+            error = AttemptTimeout("the answer did not begin in time")
+            self._fail(error, replayable=self._may_replay())
 
     def _drop_upstream(self) -> None:
         upstream, self._up = self._up, None
@@ -356,4 +378,6 @@ class Exchange:
             self._timer.cancel()
         if self._again is not None:
             self._again.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
         self.call.on_end(self._status, self._request_bytes, self._response_bytes, error)

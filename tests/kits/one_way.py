@@ -32,6 +32,7 @@ class OneCall:
         self.way = way
         self.request = request
         self.timeout_s = way.timeout_s
+        self.attempt_timeout_s = way.attempt_timeout_s
         self.failures = 0
 
     def dial(self) -> Pool | Reply:
@@ -67,6 +68,7 @@ class OneWay:
         self.peers: list[Peer] = []
         self.retries = 0
         self.timeout_s: float | None = None
+        self.attempt_timeout_s: float | None = None
         self.slow: asyncio.Event | None = None
 
     def on_request(self, request: RequestHead, peer: Peer) -> object:
