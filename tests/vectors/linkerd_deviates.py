@@ -35,6 +35,9 @@ _NO_TRACE_TEXT: Final = (
     "no diagnostic TRACE: it tells addresses and dtab to whoever sends a header; the admin port "
     "tells them to operators"
 )
+_OWN_SPAN: Final = "each attempt has a span of its own"
+_ROOT: Final = "the server's span is the root, and the client's a child of it, so none is missing"
+_EMPTIED: Final = "fault: an emptied body has no length"
 _ONE_PHRASE: Final = "the same refusal in our words"
 
 DEVIATES: Final[dict[str, Deviation]] = {
@@ -88,6 +91,7 @@ DEVIATES: Final[dict[str, Deviation]] = {
         "header transfer-encoding",
         "header via",
     ),
+    "method and host, HTTP/1.0 ignores the host": _differs("RFC 9112, 2.5", "upstream version"),
     "Via of a 1.0 request": _differs("RFC 9112, 2.5", "upstream version"),
     "hop-by-hop headers of the request": _differs(
         "Proxy-Connection ends here, and close among other tokens is close",
@@ -128,6 +132,42 @@ DEVIATES: Final[dict[str, Deviation]] = {
         "a kept connection that dies under a GET is opened anew, in the same span",
         "upstream trace",
     ),
+    "backend nacks, then answers": _differs(_OWN_SPAN, "upstream trace"),
+    "backend nacks with Retry-After: 0, then answers": _differs(_OWN_SPAN, "upstream trace"),
+    # ---- clearContext
+    **dict.fromkeys(
+        (
+            "clearContext drops what the client says",
+            "clearContext, plain",
+            "clearContext, malformed override is not even read",
+            "clearContext cleans the response",
+            "clearContext, backend 500 without l5d-err keeps its body",
+            "clearContext, union that contains its own name is not read",
+        ),
+        _differs(_ROOT, "upstream trace", "upstream l5d-reqid"),
+    ),
+    "clearContext, backend reply with l5d-err is emptied": _differs(
+        _EMPTIED, "header content-length", "upstream trace", "upstream l5d-reqid"
+    ),
+    "edge router before an inner one, errors are emptied": _differs(
+        _EMPTIED, "header content-length"
+    ),
+    "addForwardedHeader with an absolute target": _differs(
+        _ABSOLUTE, "upstream target", "upstream forwarded"
+    ),
+    # ---- identifiers
+    **dict.fromkeys(
+        (
+            "method and host with target, trailing slash",
+            "method and host with target, doubled slash",
+            "method and host with target, characters not allowed in a path",
+        ),
+        _differs("fault: an ordinary target is no error", "backend", status="200"),
+    ),
+    "path identifier, doubled slash in front": _differs(
+        "fault: an empty segment names nothing", status="400"
+    ),
+    "path identifier, absolute-form": _differs(_ABSOLUTE, "backend", status="200"),
     # ---- diagnostics
     "TRACE answered here": _differs(_NO_TRACE_TEXT, "backend", "body", "header content-type"),
     "TRACE forwarded one hop": _differs(_NO_TRACE_TEXT, "body", "upstream max-forwards"),
