@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config import load
@@ -234,6 +234,8 @@ steps = st.lists(
 )
 
 
+# Each example makes files and commits to them, at the disk's pace.
+@settings(deadline=None, max_examples=40)
 @given(steps)
 def test_whenever_it_dies_each_span_is_in_one_place(
     tmp_path_factory: pytest.TempPathFactory,
