@@ -115,6 +115,8 @@ class Exchange:
         self._up = upstream
         self._reused = reused
         if self.call.attempt_timeout_s is not None:
+            if self._attempt is not None:  # of a kept connection that died under us
+                self._attempt.cancel()
             self._attempt = self._down.loop.call_later(
                 self.call.attempt_timeout_s, self._on_attempt_timeout
             )

@@ -102,7 +102,8 @@ async def run_setup(vectors: Vectors, setup: str) -> list[Outcome]:
     except ConfigError as error:
         await world.aclose()
         # A list that lost its faulty item is the consequence, not the cause.
-        causes = [one.message for one in error.problems if "at least 1 item" not in one.message]
+        causes = [str(one) for one in error.problems if "at least 1 item" not in one.message]
+        causes = [one.splitlines()[0] for one in causes]
         return [Outcome(setup, "", "; ".join(causes), supported=False)]
     process = MeshProcess(config)
     try:
