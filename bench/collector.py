@@ -185,12 +185,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--config", help="a collector.yml for ours, such as one with a tail")
     options = parser.parse_args(argv)
     seconds = 4.0 if options.brief else options.seconds
     results = []
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as folder:
         port = free_port()
         ours = [sys.executable, "-m", "weir", "collector", "--state-dir", folder]
+        if options.config is not None:
+            ours += ["--config", options.config]
         results.append(measure("weir collector, durable", ours, port, options.batch, seconds))
     theirs = None if options.ours_only else zipkin_command()
     if theirs is not None:

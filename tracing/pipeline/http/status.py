@@ -136,6 +136,8 @@ class Status:
         """Where every received span is: received == stored + queued + the sum of dropped.
 
         With a tail, received includes what a process before left waiting; what waits is queued.
+        That is found by subtraction, because the writer's thread counts a commit a moment before
+        its sender is told; `waiting` of the tail is counted apart, and is to equal it at rest.
         """
         every = self._ingest.counts.values()
         dropped: dict[str, int] = {}
