@@ -245,9 +245,8 @@ class Exchange:
         else:
             self._out.append(piece)
 
-    def on_response_end(self, trailers: bytes, *, reusable: bool) -> None:
+    def on_response_end(self, trailers: bytes) -> None:
         """The answer is complete; the connection has gone back to its pool, or is closed."""
-        del reusable
         self._up = None
         if self._chunked_down:
             self._out.append(b"0" + FORBIDDEN_TRAILERS.sub(b"", trailers) + b"\r\n\r\n")

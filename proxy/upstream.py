@@ -115,7 +115,7 @@ class Upstream(asyncio.Protocol):
             return
         head = self._head
         if head is not None and exc is None and self._until_close(head):
-            exchange.on_response_end(b"", reusable=False)
+            exchange.on_response_end(b"")
             exchange.flush()
             return
         exchange.on_upstream_failed(UpstreamClosed(_why_closed(exc, bool(self._buffer))))
@@ -250,7 +250,7 @@ class Upstream(asyncio.Protocol):
             self._pool.give_back(self)
         else:
             self.close()
-        exchange.on_response_end(trailers, reusable=reusable)
+        exchange.on_response_end(trailers)
 
     def _break(self, error: UpstreamError) -> None:
         exchange, self.exchange = self.exchange, None
