@@ -102,7 +102,8 @@ class LinkerdFace:
         del peer
         block = self.end_to_end(request)
         if request.content_length is None and not request.chunked:
-            block += b"\r\ncontent-length: 0"  # on every request without a body, as Finagle does
+            if request.upgrade is None:  # servers of WebSockets take no length
+                block += b"\r\ncontent-length: 0"  # on every other request, as Finagle does
         elif 0 < (request.content_length or 0) <= _BUFFERED_BYTES_MAX:
             block += _RETRYABLE
         if request.host is None:

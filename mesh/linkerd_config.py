@@ -206,6 +206,8 @@ class RouterConfig(Model):
     bindingTimeoutMs: Millis = 10_000
     maxHeadersKB: Kilobytes = 8
     maxInitialLineKB: Kilobytes = 4
+    upgrades: tuple[Literal["websocket"], ...] = ()
+    """weir's own: protocols that a connection may switch to. None passes Linkerd."""
     compressionLevel: Literal[0] = 0
     """weir never compresses; whoever says so in Linkerd's YAML is right."""
 

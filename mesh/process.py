@@ -44,7 +44,7 @@ def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConf
 
 def _fixed(router: RouterConfig) -> tuple[object, ...]:
     """What a router keeps until a restart."""
-    limits = router.maxHeadersKB, router.maxInitialLineKB
+    limits = router.maxHeadersKB, router.maxInitialLineKB, router.upgrades
     return router.name, router.servers, router.identifier, router.client, limits
 
 

@@ -146,5 +146,9 @@ def make_limits(config: RouterConfig) -> Limits:
     """How long a request's line and lines may be."""
     block, line = config.maxHeadersKB * 1_024, config.maxInitialLineKB * 1_024
     return replace(
-        MESH_LIMITS, head_bytes_max=block + line, block_bytes_max=block, target_bytes_max=line
+        MESH_LIMITS,
+        head_bytes_max=block + line,
+        block_bytes_max=block,
+        target_bytes_max=line,
+        upgrades=frozenset(protocol.encode() for protocol in config.upgrades),
     )

@@ -179,6 +179,14 @@ class Downstream(asyncio.Protocol):
         if self._buffer:
             self._pump()
 
+    def release(self) -> asyncio.Transport | None:
+        """Give the transport away, for a tunnel; None when the client did not wait for the 101."""
+        if self._buffer or self._eof:
+            return None
+        self.exchange = None
+        transport, self._transport = self._transport, None
+        return transport
+
     def abort(self) -> None:
         """End the connection at once: an answer broke off, and the client must notice."""
         self.exchange = None

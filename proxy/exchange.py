@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.call import Again, Reply
 from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamClosed, UpstreamError
+from proxy.tunnel import Tunnel
 from wire.head import drop_pattern
+from wire.upgrade import upgrade_lines
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +32,10 @@ REPLAY_BYTES_MAX: Final = 5 * 1024
 HELD_BYTES_MAX: Final = 65_536
 # RFC 9110, 9.2.2: may be sent twice when a reused connection dies under them.
 IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+# RFC 6455, 4.1: a client waits for the answer. What it sent before is not for the other protocol.
+_TOO_EARLY: Final = Reply(
+    400, b"the client did not wait for the answer to its Upgrade\n", close=True
+)
 # A trailer may not speak where only a head may: RFC 9110, 6.5.1; and never for us.
 FORBIDDEN_TRAILERS: Final = drop_pattern(
     rb"(?:l5d|weir)[-_.][^:\r\n]*",
@@ -122,7 +128,10 @@ class Exchange:
             )
         request = self.request
         if self.request_done and not self._body:
-            upstream.begin(self, self.call.head() + b"\r\n\r\n")
+            framing = b"\r\n\r\n"
+            if request.upgrade is not None:
+                framing = upgrade_lines(request.upgrade) + framing
+            upstream.begin(self, self.call.head() + framing)
             return
         framing = b"\r\n\r\n"
         if request.chunked:
@@ -203,6 +212,37 @@ class Exchange:
             self._attempt.cancel()
         self.call.on_end(response.status, self._request_bytes, len(body), None)
         down.on_exchange_end(keep_alive=keep_alive)
+
+    def on_switched(self, response: ResponseHead, rest: bytes) -> None:
+        """The answer is a 101 as asked: both connections leave HTTP. rest: what came behind it."""
+        verdict = self.call.on_response(response, replayable=False)
+        if isinstance(verdict, Again):  # not replayable, so nobody asks for it
+            verdict = Reply(503)
+        down, up = self._down, self._up
+        assert up is not None
+        transport = down.release() if isinstance(verdict, bytes) else None
+        if not isinstance(verdict, bytes) or transport is None:
+            self._drop_upstream()
+            self._reply(_TOO_EARLY if isinstance(verdict, bytes) else verdict, None)
+            return
+        self._status = response.status
+        self._cancel_timers()
+        behind = up.release()
+        assert behind is not None
+        self._up = None
+        assert self.request.upgrade is not None
+
+        def on_end(request_bytes: int, response_bytes: int) -> None:
+            up.left()
+            self._request_bytes, self._response_bytes = request_bytes, response_bytes
+            self._end(None)
+
+        tunnel = Tunnel(down.listener, transport, behind, on_end)
+        down.listener.swap(down, tunnel)
+        lines = upgrade_lines(self.request.upgrade)
+        head = b"%b%b%b%b\r\n\r\n" % (b"".join(self._out), response.line, verdict, lines)
+        self._out.clear()
+        tunnel.start(head + rest)
 
     def on_response_head(self, response: ResponseHead) -> bool:
         """The answer begins. False: the call tries again, and the connection is closed.
@@ -373,12 +413,15 @@ class Exchange:
         self._status = 0
         self._end(None)
 
-    def _end(self, error: UpstreamError | None) -> None:
-        self.cancelled = True
+    def _cancel_timers(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._again is not None:
             self._again.cancel()
         if self._attempt is not None:
             self._attempt.cancel()
+
+    def _end(self, error: UpstreamError | None) -> None:
+        self.cancelled = True
+        self._cancel_timers()
         self.call.on_end(self._status, self._request_bytes, self._response_bytes, error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from proxy.acceptor import Acceptor, Prelude
 from proxy.downstream import Downstream
 from proxy.tasks import Tasks
+from proxy.tunnel import Tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ class ListenerSettings:
     half_closed_timeout_s: float = (
         1.0  # a client that sends no more, until its answer: it may be gone
     )
+    # Envoy ends a silent stream as late; WebSockets that live ping several times as often.
+    tunnel_idle_timeout_s: float = 300.0
     linger_timeout_s: float = 2.0  # after the last answer, for a client that still sends
     backlog: int = 2_048
 
@@ -54,7 +57,9 @@ class Listener:
         self.rejected = 0  # over connections_max
         self.refused = 0  # bytes that were no request
         self.on_sweep: Callable[[float], None] | None = None
-        self._connections: set[Downstream] = set()
+        self._connections: set[Downstream | Tunnel] = set()
+        self.tunnels = 0  # open now
+        self.tunnelled = 0  # begun
         self._server: asyncio.Server | None = None
         self.acceptor: Acceptor | None = None  # None: HTTP begins with the first byte
         self.prelude = prelude or Prelude()
@@ -98,9 +103,18 @@ class Listener:
         self._empty.clear()
         return True
 
-    def forget(self, connection: Downstream) -> None:
+    def swap(self, connection: Downstream, tunnel: Tunnel) -> None:
+        """A connection has left HTTP; it counts as before."""
+        self._connections.discard(connection)
+        self._connections.add(tunnel)
+        self.tunnels += 1
+        self.tunnelled += 1
+
+    def forget(self, connection: Downstream | Tunnel) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
+        if isinstance(connection, Tunnel):
+            self.tunnels -= 1
         if not self._connections:
             self._empty.set()
 

@@ -15,6 +15,7 @@ from wire.chunked import ChunkedReader
 from wire.errors import BadRequest, BadResponse
 from wire.head import HEAD_END
 from wire.response import ResponseHead, read_response_head
+from wire.upgrade import check_switch
 
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
@@ -80,6 +81,16 @@ class Upstream(asyncio.Protocol):
         self.exchange = None
         if self.transport is not None:
             self.transport.abort()
+
+    def release(self) -> asyncio.Transport | None:
+        """Give the transport away; `left` is called when it is gone."""
+        self.exchange = None
+        transport, self.transport = self.transport, None
+        return transport
+
+    def left(self) -> None:
+        """The connection that was given away is gone."""
+        self._pool.on_lost(self)
 
     # ---- called by the loop
 
@@ -166,7 +177,9 @@ class Upstream(asyncio.Protocol):
             self._on_interim(exchange, head, rest)
             return
         if head.status == _SWITCHING:
-            raise BadResponse("101 was not asked for")
+            check_switch(exchange.request, head)
+            exchange.on_switched(head, rest)
+            return
         self._head = head
         if head.chunked and not head.bodyless:
             self._chunks = ChunkedReader(self._pool.limits)

@@ -22,6 +22,8 @@ class Limits:
     host_required: bool = (
         True  # the edge refuses a request without Host; a mesh router lets its identifier answer
     )
+    # Protocols that a connection may switch to. h2c is none: its requests would pass unread.
+    upgrades: frozenset[bytes] = frozenset({b"websocket"})
     host_strict: bool = (
         True  # only characters of RFC 3986 host names; Linkerd takes any text as a label
     )
@@ -35,6 +37,7 @@ MESH_LIMITS = Limits(
     block_bytes_max=8_192,
     headers_max=2_000,
     target_bytes_max=4_096,
+    upgrades=frozenset(),  # none passes Linkerd; a router's `upgrades` lets them
     host_required=False,
     host_strict=False,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest
 from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+from wire.upgrade import protocol_asked
 
 if TYPE_CHECKING:
     from wire.limits import Limits
@@ -81,7 +82,7 @@ class RequestHead:
         self.chunked = False
         self.keep_alive = minor == 1
         self.expects_continue = False
-        self.upgrade: bytes | None = None
+        self.upgrade: bytes | None = None  # the protocol to switch to, if that may be
         self.nominated: list[bytes] = []
         self.plain = False  # whether no line but Host concerns anyone on the way
 
@@ -135,6 +136,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
 def _read_framing(request: RequestHead, limits: Limits) -> None:
     connection: list[bytes] = []
     encodings: list[bytes] = []
+    upgrades = False
     for name, value in _FRAMING.findall(request.block):
         key = name.lower()
         value = value.rstrip(b" \t")  # the pattern is faster greedy, so the blank is cut here
@@ -152,11 +154,13 @@ def _read_framing(request: RequestHead, limits: Limits) -> None:
                 raise BadRequest("only Expect: 100-continue is known", 417)
             request.expects_continue = request.minor == 1
         else:
-            request.upgrade = value
+            upgrades = True
     if connection:
         request.nominated = connection_tokens(connection)
     if request.chunked and request.content_length is not None:
         raise BadRequest("Content-Length and Transfer-Encoding exclude each other")
+    if upgrades and limits.upgrades:
+        request.upgrade = protocol_asked(request, limits)
 
 
 def _read_host(request: RequestHead, value: bytes, limits: Limits) -> None:

@@ -50,7 +50,6 @@ class ResponseHead:
         "plain",
         "reason",
         "status",
-        "upgrade",
     )
 
     def __init__(self, status: int, line: bytes, block: bytes, *, keep_alive: bool) -> None:
@@ -61,7 +60,6 @@ class ResponseHead:
         self.chunked = False
         self.bodyless = False
         self.keep_alive = keep_alive
-        self.upgrade: bytes | None = None
         self.nominated: list[bytes] = []
         self.hops = False  # whether a line must not go further
         self.plain = True  # whether no line is one that routers add
@@ -123,8 +121,6 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
             response.plain = False
         else:
             response.hops = True
-            if name == b"upgrade":
-                response.upgrade = value
     if connection:
         try:
             response.nominated = connection_tokens(connection)

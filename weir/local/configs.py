@@ -49,6 +49,7 @@ namers:
 routers:
 - protocol: http
   label: outgoing
+  upgrades: [websocket]
   dtab: |
       /srv                     => /#/io.l5d.fs ;
 {HOST_RULES}\
@@ -63,6 +64,7 @@ routers:
   - {{ip: {node.ip}, port: {OUTGOING_PORT}}}
 - protocol: http
   label: incoming
+  upgrades: [websocket]
   dtab: |
       /srv                     => /#/io.l5d.fs ;
 {DOMAIN_RULES}\
