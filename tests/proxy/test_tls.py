@@ -9,6 +9,8 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
 from proxy.acceptor import Prelude
 from proxy.certificates import CertificateFiles, CertificateWatch, TlsError
@@ -446,3 +448,30 @@ async def test_a_plain_endpoint_gets_no_request_that_was_meant_for_tls() -> None
         answer = await ask(behind.port, dialing("web.test", verify=False))
         assert answer.startswith(b"ConnectFailed")
         assert b"GET" not in behind.seen
+
+
+async def test_a_websocket_crosses_inside_tls_on_both_sides(tmp_path: Path) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    ca = Authority(tmp_path)
+    front, inner = ca.issue("web.test"), ca.issue("inner.test")
+    inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    inside.load_cert_chain(inner.chain, inner.key)
+    async with (
+        serve(echo, "127.0.0.1", 0, ssl=inside) as far,
+        engine(
+            far.sockets[0].getsockname()[1],
+            prelude=Prelude(tls=server(front)),
+            dialing=dialing("inner.test", authorities=(ca.file,)),
+        ) as (way, port, listener),
+    ):
+        async with connect(
+            "wss://web.test/", host="127.0.0.1", port=port, ssl=trusting(ca)
+        ) as socket:
+            for message in ("hello", b"\x01" * 500_000):
+                await socket.send(message)
+                assert await socket.recv() == message
+        assert await listener.drain(5) == 0
+        assert way.ends[0][0] == 101
