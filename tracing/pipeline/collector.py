@@ -4,8 +4,9 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from tracing.pipeline.grpc.services import OTLP, otlp_app
 from tracing.pipeline.http.app import CollectorApp
-from tracing.pipeline.http.otlp import PATH, OtlpApp
+from tracing.pipeline.http.otlp import PATH, TRANSPORT, OtlpApp
 from tracing.pipeline.http.query import QueryApi
 from tracing.pipeline.http.server import HttpServer
 from tracing.pipeline.http.status import Status
@@ -69,8 +70,8 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
 class Collector:
     """One running collector.
 
-    `http`, `scribe` and `otlp` are listening sockets (see bind), which it closes in the end, as it
-    does the store. `lens` holds the files of Zipkin's own page, where it is wanted.
+    `http`, `scribe`, `otlp` and `otlp_grpc` are listening sockets (see bind), which it closes in
+    the end, as it does the store. `lens` holds the files of Zipkin's own page, where it is wanted.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class Collector:
         lens: Mapping[str, bytes] | None = None,
         *,
         otlp: socket.socket | None = None,
+        otlp_grpc: socket.socket | None = None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._scribe_socket = scribe
-        more = () if otlp is None else ("otlp",)
+        asked = ((TRANSPORT, otlp), (OTLP, otlp_grpc))
+        more = [name for name, listener in asked if listener is not None]
         self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
         self._scribe = ScribeServer(self.ingest)
         pages = Pages(store, settings) if settings.ui_enabled else None
@@ -100,6 +103,9 @@ class Collector:
         self.app = CollectorApp(self.ingest, settings, routes)
         self._http = HttpServer(self.app, http)
         self._otlp = None if otlp is None else HttpServer(OtlpApp(self.ingest), otlp)
+        self._otlp_grpc = (
+            None if otlp_grpc is None else HttpServer(otlp_app(self.ingest), otlp_grpc)
+        )
 
     @property
     def url(self) -> str:
@@ -112,6 +118,11 @@ class Collector:
         return None if self._otlp is None else self._otlp.url + PATH
 
     @property
+    def otlp_grpc_url(self) -> str | None:
+        """Where OTLP/gRPC is spoken; None without it."""
+        return None if self._otlp_grpc is None else self._otlp_grpc.url
+
+    @property
     def scribe_port(self) -> int | None:
         """Scribe's port; None without one."""
         return None if self._scribe_socket is None else int(self._scribe_socket.getsockname()[1])
@@ -120,13 +131,13 @@ class Collector:
         """Answer from now on."""
         if self._scribe_socket is not None:
             await self._scribe.start(self._scribe_socket)
-        for server in (self._otlp, self._http):
+        for server in (self._otlp, self._otlp_grpc, self._http):
             if server is not None:
                 await server.start()
 
     async def aclose(self) -> None:
         """Answer what is under way, store it, and stop."""
-        for server in (self._http, self._otlp):
+        for server in (self._http, self._otlp, self._otlp_grpc):
             if server is not None:
                 await server.aclose()
         await self._scribe.aclose()

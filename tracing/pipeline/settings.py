@@ -31,7 +31,9 @@ class Settings:
     scribe_port: int = 9410
     otlp_port: int | None = None  # shut unless asked for, as scribe's
     config: CollectorConfig = field(default_factory=CollectorConfig)
+    otlp_grpc_port: int | None = None
     http_collector_enabled: bool = True
+    grpc_collector_enabled: bool = True
     sample_rate: float = 1.0
     # The real server keeps spans in memory unless told otherwise; ours keeps them on disk, and
     # in memory only where a bound on them or that kind of store is asked for.
@@ -104,7 +106,12 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             env, "COLLECTOR_SCRIBE_ENABLED", default=bool(env.get("COLLECTOR_PORT", "").strip())
         ),
         scribe_port=_number(env, "COLLECTOR_PORT", 9410),
-        http_collector_enabled=_flag(env, "COLLECTOR_HTTP_ENABLED", default=True),
+        http_collector_enabled=_flag(
+            env,
+            "COLLECTOR_HTTP_ENABLED",
+            default=_flag(env, "HTTP_COLLECTOR_ENABLED", default=True),
+        ),
+        grpc_collector_enabled=_flag(env, "COLLECTOR_GRPC_ENABLED", default=True),
         sample_rate=_rate(env, "COLLECTOR_SAMPLE_RATE"),
         in_memory=storage == "mem" or (not storage and bool(env.get("MEM_MAX_SPANS", "").strip())),
         spans_max=_number(env, "MEM_MAX_SPANS", 500_000, low=1),

@@ -46,13 +46,21 @@ async def _serve(
             ports["scribe"] = bind(host, settings.scribe_port)
         if settings.otlp_port is not None:
             ports["otlp"] = bind(host, settings.otlp_port)
+        if settings.otlp_grpc_port is not None:
+            ports["otlp_grpc"] = bind(host, settings.otlp_grpc_port)
         store = open_store(state_dir, settings)
     except CollectorError:
         for listener in ports.values():
             listener.close()
         raise
     collector = Collector(
-        store, settings, ports["http"], ports.get("scribe"), lens_files, otlp=ports.get("otlp")
+        store,
+        settings,
+        ports["http"],
+        ports.get("scribe"),
+        lens_files,
+        otlp=ports.get("otlp"),
+        otlp_grpc=ports.get("otlp_grpc"),
     )
     await collector.start()
     try:
@@ -62,6 +70,7 @@ async def _serve(
                 "spans": f"{collector.url}/api/v2/spans",
                 "scribe_port": collector.scribe_port,
                 "otlp": collector.otlp_url,
+                "otlp_grpc": collector.otlp_grpc_url,
                 "pid": os.getpid(),
             }
             _write_ready(ready_file, urls)
@@ -81,6 +90,9 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     otlp_port: Annotated[
         int | None, typer.Option(help="OTLP/HTTP port, 4318 by custom; none is opened without.")
+    ] = None,
+    otlp_grpc_port: Annotated[
+        int | None, typer.Option(help="OTLP/gRPC port, 4317 by custom; none is opened without.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     ready_file: Annotated[
@@ -108,6 +120,7 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
             keep_ms=int(keep_days * 86_400_000),
             keep_bytes=int(keep_gib * (1 << 30)),
             otlp_port=otlp_port,
+            otlp_grpc_port=otlp_grpc_port,
             config=CollectorConfig() if config is None else read_config(CollectorConfig, config),
         )
         if scribe_port is not None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tracing.pipeline.grpc.services import ZIPKIN_PATH, zipkin_app
 from tracing.pipeline.http import collect
 from tracing.pipeline.http.answers import NOT_ALLOWED, NOT_FOUND, answer
 from tracing.pipeline.ingest import Ingest
@@ -37,6 +38,7 @@ class CollectorApp:
     def __init__(self, ingest: Ingest, settings: Settings, routes: Sequence[BaseRoute]) -> None:
         self._ingest = ingest
         self._collects = settings.http_collector_enabled
+        self._grpc = zipkin_app(ingest) if settings.grpc_collector_enabled else None
         self._origin = settings.allowed_origins.encode()
         app = Starlette(
             routes=routes, exception_handlers={404: _refused, 405: _refused, 500: _refused}
@@ -55,8 +57,11 @@ class CollectorApp:
                 await self._preflight(send)
                 return
             send = self._with_cors(send)
-        if method == "POST" and self._collects and scope["path"] in collect.PATHS:
+        path = scope["path"]
+        if method == "POST" and self._collects and path in collect.PATHS:
             await collect.collect(self._ingest, scope, receive, send)
+        elif method == "POST" and self._grpc is not None and path == ZIPKIN_PATH:
+            await self._grpc(scope, receive, send)
         elif method == "TRACE":
             await answer(send, *NOT_ALLOWED)
         else:

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats
 from tracing.pipeline.http.answers import TEXT, GoneError, TooLargeError, answer, read_body
-from tracing.pipeline.http.unpack import BombError, gunzip
+from tracing.pipeline.http.unpack import ZSTD_MAGIC, BombError, gunzip, inflate
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
@@ -49,8 +49,7 @@ async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) ->
         if not body:
             ingest.counts["http"].messages += 1
         else:
-            if b"gzip" in encoding.lower():
-                body = _unpack(ingest, body)
+            body = _unpack(ingest, body, encoding.lower())
             await ingest.accept("http", body, decode)
     except SpanError as error:
         await answer(send, 400, str(error), TEXT)
@@ -67,9 +66,14 @@ async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) ->
         await answer(send, 202)
 
 
-def _unpack(ingest: Ingest, body: bytes) -> bytes:
+def _unpack(ingest: Ingest, body: bytes, encoding: bytes) -> bytes:
+    """As the real server, which passes over every coding but gzip; and zstd, where it is zstd."""
     try:
-        return gunzip(body)
+        if b"gzip" in encoding:
+            return gunzip(body)
+        if encoding == b"zstd" and body.startswith(ZSTD_MAGIC):
+            return inflate(body, encoding)
     except SpanError:
         ingest.refuse("http", len(body))
         raise
+    return body

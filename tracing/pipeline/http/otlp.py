@@ -20,10 +20,10 @@ from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
 
 PATH: Final = "/v1/traces"
-_TRANSPORT: Final = "otlp"
+TRANSPORT: Final = "otlp"
 _INVALID_ARGUMENT: Final = 3  # google.rpc.Code
 _UNAVAILABLE: Final = 14
-_REJECTED: Final = "a trace id is 16 bytes, a span id 8, and neither is all zeros"
+REJECTED: Final = "a trace id is 16 bytes, a span id 8, and neither is all zeros"
 _RETRY_AFTER_S: Final = 1
 
 
@@ -71,7 +71,7 @@ class OtlpApp:
             coding = headers.get(b"content-encoding", b"").strip().lower()
             status, body = await self._take(receive, encoding, coding)
         except GoneError:
-            self._ingest.refuse(_TRANSPORT, 0)
+            self._ingest.refuse(TRANSPORT, 0)
             return
         more: Sequence[tuple[bytes, bytes]] = ()
         if status == 503:  # noqa: PLR2004 - come again
@@ -91,19 +91,19 @@ class OtlpApp:
             def decode(message: bytes) -> Batch:
                 return to_batch(encoding.decode(message))
 
-            rejected = await ingest.accept(_TRANSPORT, body, decode)
+            rejected = await ingest.accept(TRANSPORT, body, decode)
         except SpanError as error:
             return 400, encoding.refusal(_INVALID_ARGUMENT, str(error))
         except (TooLargeError, BombError):
-            ingest.refuse(_TRANSPORT, 0)
+            ingest.refuse(TRANSPORT, 0)
             return 413, encoding.refusal(_INVALID_ARGUMENT, "the body is too large")
         except (StoreBusyError, StoreError) as error:
             return 503, encoding.refusal(_UNAVAILABLE, str(error) or "queue full, try later")
-        return 200, encoding.answer(rejected, _REJECTED)
+        return 200, encoding.answer(rejected, REJECTED)
 
     def _unpack(self, body: bytes, coding: bytes) -> bytes:
         try:
             return inflate(body, coding)
         except SpanError:
-            self._ingest.refuse(_TRANSPORT, len(body))
+            self._ingest.refuse(TRANSPORT, len(body))
             raise

@@ -1,4 +1,4 @@
-"""An ASGI application on a listening socket."""
+"""An ASGI application on a listening socket, over HTTP/1.1 and, without TLS, HTTP/2."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,8 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from tracing.pipeline.http.h2c import EitherProtocol
 
 _KEEP_ALIVE_S: Final = 75  # longer than the 60 s after which senders' pools drop idle connections
 _CLOSING_S: Final = 3
@@ -31,7 +33,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=EitherProtocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,

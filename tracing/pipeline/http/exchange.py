@@ -1,0 +1,131 @@
+"""One request and its answer on an HTTP/2 connection, in ASGI's words."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message, Scope
+
+
+class Wire(Protocol):
+    """What an exchange asks of its connection; streams go by their numbers."""
+
+    def read(self, number: int, size: int) -> None:
+        """So many bytes were read: as many more may come."""
+
+    def begin(
+        self, number: int, status: int, headers: Iterable[tuple[bytes, bytes]], *, end: bool
+    ) -> None:
+        """Send a head, with which the answer may end."""
+
+    def room(self, number: int) -> int:
+        """How many bytes of a body may be sent now."""
+
+    async def write(self, number: int, data: bytes) -> None:
+        """Send part of a body, no more than there is room for."""
+
+    def finish(self, number: int, trailers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """End an answer."""
+
+    def drop(self, number: int) -> None:
+        """Forget a stream; one that is not over is reset."""
+
+
+class Stream:
+    """One request under way.
+
+    Shape: pieces are what came of its body, each with what it took of the window.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: deque[tuple[bytes, int]] = deque()
+        self.ended = False  # the request is whole
+        self.begun = False  # the answer's head was sent
+        self.answered = False  # the answer is whole
+        self.gone = False  # nobody wants it any more
+        self._wake = asyncio.Event()
+
+    def tell(self) -> None:
+        """Something changed."""
+        self._wake.set()
+
+    async def news(self) -> None:
+        """Wait for a change."""
+        self._wake.clear()
+        await self._wake.wait()
+
+    def unread(self) -> int:
+        """Bytes of the window that nobody will give back by reading."""
+        return sum(size for _, size in self.pieces)
+
+    def leave(self) -> None:
+        """The other side is gone."""
+        self.gone = True
+        self.tell()
+
+
+class Exchange:
+    """A stream between its connection and the application."""
+
+    def __init__(self, connection: Wire, number: int, stream: Stream) -> None:
+        self._connection = connection
+        self._number = number
+        self._stream = stream
+        self._start: Message = {}
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Have the application answer."""
+        try:
+            await app(scope, self._receive, self._send)
+        finally:
+            if not self._stream.gone:
+                self._connection.drop(self._number)
+
+    async def _receive(self) -> Message:
+        stream = self._stream
+        while not (stream.pieces or stream.ended or stream.gone):
+            await stream.news()
+        if stream.gone:
+            return {"type": "http.disconnect"}
+        data = b""
+        if stream.pieces:
+            data, size = stream.pieces.popleft()
+            self._connection.read(self._number, size)
+        more = bool(stream.pieces) or not stream.ended
+        return {"type": "http.request", "body": data, "more_body": more}
+
+    async def _send(self, message: Message) -> None:
+        stream, connection, number = self._stream, self._connection, self._number
+        if stream.gone:
+            return
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if message["type"] == "http.response.trailers":
+            connection.finish(number, message["headers"])
+            stream.answered = True
+            return
+        body: bytes = message.get("body", b"")
+        last = not message.get("more_body", False) and not self._start.get("trailers", False)
+        if not stream.begun:
+            stream.begun = True
+            end = last and not body
+            connection.begin(number, self._start["status"], self._start["headers"], end=end)
+            if end:
+                stream.answered = True
+                return
+        await self._write(body)
+        if last and not stream.gone:
+            connection.finish(number)
+            stream.answered = True
+
+    async def _write(self, body: bytes) -> None:
+        at = 0
+        while at < len(body) and not self._stream.gone:
+            room = self._connection.room(self._number)
+            if room <= 0:
+                await self._stream.news()
+                continue
+            await self._connection.write(self._number, body[at : at + room])
+            at += room

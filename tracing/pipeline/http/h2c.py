@@ -1,0 +1,292 @@
+"""HTTP/2 without TLS beside HTTP/1.1 on one port: gRPC, and everything else too.
+
+A connection that begins with HTTP/2's preface (prior knowledge) is served here, stream by stream,
+by the same ASGI application; any other by uvicorn.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import h2.settings
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tracing.pipeline.http.exchange import Exchange, Stream
+
+# RFC 9113, 3.4
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_STREAMS_MAX: Final = 100
+# Bytes that a sender may have under way before somebody reads them: of one stream, of all.
+_STREAM_WINDOW: Final = 1 << 18
+_WINDOW: Final = 1 << 20
+_SETTINGS: Final = {
+    h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: _STREAMS_MAX,
+    h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW,
+    h2.settings.SettingCodes.MAX_HEADER_LIST_SIZE: 65_536,
+    h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
+}
+# Tasks of streams that were reset still end; a connection that leaves so many is an attack
+# (CVE-2023-44487).
+_TASKS_MAX: Final = 2 * _STREAMS_MAX
+# The library judges a frame's length once the frame is whole, which may be 16 MiB; a head of
+# 65 frames of 16 KiB is the most that it holds itself.
+_SILENT_MAX: Final = 65 * (16_384 + 9)
+# RFC 9113, 8.2.2: these speak of an HTTP/1.1 connection.
+_OF_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+
+
+class EitherProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, unless the first bytes are HTTP/2's."""
+
+    _first: bytes | None = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Look at the first bytes; afterwards pass everything on."""
+        first = self._first
+        if first is None:
+            super().data_received(data)
+            return
+        first += data
+        head = first[: len(PREFACE)]
+        if head == PREFACE:
+            self._become_http2(first)
+        elif PREFACE.startswith(head):
+            self._first = first
+        else:
+            self._first = None
+            super().data_received(first)
+
+    def _become_http2(self, data: bytes) -> None:
+        other = Http2Protocol(
+            cast("ASGIApp", self.app),
+            self.connections,
+            self.tasks,
+            client=self.client,
+            server=self.server,
+        )
+        self.connections.discard(self)
+        self.transport.set_protocol(other)
+        other.connection_made(self.transport)
+        other.data_received(data)
+
+
+class Http2Protocol(asyncio.Protocol):
+    """One connection. Whichever side is slow, the other waits: windows one way, the socket's
+    buffer the other.
+
+    Shape: connections and tasks are the server's, which waits for them in the end.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        connections: set[Any],
+        tasks: set[asyncio.Task[None]],
+        *,
+        client: tuple[str, int] | None,
+        server: tuple[str, int | None] | None,
+    ) -> None:
+        self._app = app
+        self._connections = connections
+        self._tasks = tasks
+        self._places = {"client": client, "server": server}
+        self._streams: dict[int, Stream] = {}
+        self._under_way = 0
+        self._closing = False
+        self._silent = 0  # bytes that came since the last whole frame
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False, header_encoding=None)
+        )
+        self._transport: asyncio.Transport
+
+    # ── called by the loop ───────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say how much may be under way."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        # Anew, because a setting that is changed is only sent once the peer has agreed.
+        self._h2.local_settings = h2.settings.Settings(client=False, initial_values=_SETTINGS)
+        self._h2.initiate_connection()
+        self._h2.increment_flow_control_window(_WINDOW)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
+        """Nobody is there any more."""
+        self._connections.discard(self)
+        for stream in self._streams.values():
+            stream.leave()
+        self._streams.clear()
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Frames."""
+        self._silent += len(data)
+        try:
+            for event in self._h2.receive_data(data):
+                self._silent = 0
+                self._on_event(event)
+        except h2.exceptions.ProtocolError:
+            self._flush()  # it tells the sender what was wrong
+            self._transport.close()
+            return
+        self._flush()
+        if self._under_way > _TASKS_MAX or self._silent > _SILENT_MAX:
+            self._end(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+
+    def pause_writing(self) -> None:
+        """The other side does not read: neither do we, or its pings would fill our memory."""
+        self._writable.clear()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._writable.set()
+        self._transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """End once what is under way is answered; the server calls this."""
+        self._closing = True
+        if not self._streams:
+            self._end()
+
+    # ── streams ──────────────────────────────────────────────────────────────────────────────
+
+    def _on_event(self, event: h2.events.Event) -> None:
+        match event:
+            case h2.events.RequestReceived(stream_id=int(number), headers=list(headers)):
+                self._start(number, headers)
+            case h2.events.DataReceived(
+                stream_id=int(number), data=bytes(data), flow_controlled_length=int(size)
+            ):
+                stream = self._streams.get(number)
+                if stream is None:
+                    self._h2.acknowledge_received_data(size, number)
+                else:
+                    stream.pieces.append((data, size))
+                    stream.tell()
+            case h2.events.StreamEnded(stream_id=int(number)):
+                if (stream := self._streams.get(number)) is not None:
+                    stream.ended = True
+                    stream.tell()
+            case h2.events.StreamReset(stream_id=int(number)):
+                if (stream := self._streams.pop(number, None)) is not None:
+                    stream.leave()
+                    self._give_back(number, stream)
+            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
+                for stream in self._streams.values():
+                    stream.tell()
+            case h2.events.ConnectionTerminated():
+                self._transport.close()
+            case _:
+                pass  # priorities, pings, unknown frames: the library has answered them
+
+    def _start(self, number: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if self._closing:
+            self._h2.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
+            return
+        scope = self._scope(headers)
+        stream = self._streams[number] = Stream()
+        exchange = Exchange(self, number, stream)
+        task = asyncio.get_running_loop().create_task(exchange.run(self._app, scope))
+        self._under_way += 1
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._under_way -= 1
+        if self._closing and not self._streams:
+            self._end()
+
+    def _scope(self, headers: Iterable[tuple[bytes, bytes]]) -> Scope:
+        pseudo = {name: value for name, value in headers if name.startswith(b":")}
+        lines = [(name, value) for name, value in headers if not name.startswith(b":")]
+        if b":authority" in pseudo:
+            lines.insert(0, (b"host", pseudo[b":authority"]))
+        raw, _, query = pseudo.get(b":path", b"/").partition(b"?")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "2",
+            "method": pseudo.get(b":method", b"").decode("latin-1"),
+            "scheme": "http",
+            "path": unquote(raw.decode("latin-1")),
+            "raw_path": raw,
+            "query_string": query,
+            "root_path": "",
+            "headers": lines,
+            "extensions": {"http.response.trailers": {}},
+            **self._places,
+        }
+
+    # ── called by exchanges ──────────────────────────────────────────────────────────────────
+
+    def read(self, number: int, size: int) -> None:
+        """So many bytes were read: as many more may come."""
+        self._h2.acknowledge_received_data(size, number)
+        self._flush()
+
+    def begin(
+        self, number: int, status: int, headers: Iterable[tuple[bytes, bytes]], *, end: bool
+    ) -> None:
+        """Send a head."""
+        lines = [(name.lower(), value) for name, value in headers]
+        lines = [line for line in lines if line[0] not in _OF_CONNECTION]
+        status_line = (b":status", str(status).encode())
+        self._h2.send_headers(number, [status_line, *lines], end_stream=end)
+        self._flush()
+
+    def room(self, number: int) -> int:
+        """How many bytes of a body may be sent now."""
+        return min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size)
+
+    async def write(self, number: int, data: bytes) -> None:
+        """Send part of a body, no more than there is room for."""
+        self._h2.send_data(number, data)
+        self._flush()
+        await self._writable.wait()
+
+    def finish(self, number: int, trailers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """End an answer; what of the request is still coming is not wanted."""
+        lines = list(trailers)
+        if lines:
+            self._h2.send_headers(number, lines, end_stream=True)
+        else:
+            self._h2.end_stream(number)
+        self._flush()
+
+    def drop(self, number: int) -> None:
+        """Forget a stream; one that is not over is reset."""
+        stream = self._streams.pop(number, None)
+        if stream is None or (stream.ended and stream.answered):
+            return
+        self._give_back(number, stream)
+        # RFC 9113, 8.1: NO_ERROR after a whole answer asks the sender to stop its request.
+        errors = h2.errors.ErrorCodes
+        self._h2.reset_stream(number, errors.NO_ERROR if stream.answered else errors.INTERNAL_ERROR)
+        self._flush()
+
+    def _give_back(self, number: int, stream: Stream) -> None:
+        if unread := stream.unread():
+            self._h2.acknowledge_received_data(unread, number)
+
+    def _flush(self) -> None:
+        data = self._h2.data_to_send()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _end(self, code: h2.errors.ErrorCodes = h2.errors.ErrorCodes.NO_ERROR) -> None:
+        if not self._transport.is_closing():
+            self._h2.close_connection(code)
+            self._flush()
+            self._transport.close()
