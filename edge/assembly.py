@@ -16,8 +16,10 @@ from edge.peers import Peers
 from edge.policy import Policy
 from edge.rates import Meter, Rate
 from mesh.classify import Classifier
+from mesh.clients import ClientSettings
 from mesh.router import RouterSettings
 from mesh.service import ServiceSettings
+from proxy.pool import PoolSettings
 from wire.limits import EDGE_LIMITS
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def assemble(
         port=listen.port,
         limits=EDGE_LIMITS,
         service=_SERVICE,
+        client=ClientSettings(pool=PoolSettings(links=config.links)),
         plan=Planner(config, policy.hosts, _SERVICE),
     )
     return Assembly(config=config, face=face, router=router, files=files)

@@ -89,6 +89,8 @@ class EdgeConfig(Model):
     transformers: tuple[Transformer, ...] = ()
     proxies: tuple[Network, ...] = ()
     """Networks of proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    links: bool = False
+    """Whether endpoints are asked for a link (docs/link.md): where the next hop is a weir."""
     trust: tuple[TrustRule, ...] = ()
     grants: GrantsConfig | None = None
     limits: LimitsConfig = LimitsConfig()

@@ -165,6 +165,8 @@ class ClientConfig(Model):
     loadBalancer: LoadBalancer = LoadBalancer()
     requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
+    links: bool = False
+    """weir's own: whether endpoints are asked for a link (docs/link.md)."""
 
 
 class PrefixedClient(Model):
@@ -176,6 +178,7 @@ class PrefixedClient(Model):
     loadBalancer: LoadBalancer | None = None
     requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
+    links: bool | None = None
 
 
 class StaticClients(Model):

@@ -40,6 +40,8 @@ class ServerConfig(Model):
     tls: ServerTlsConfig | None = None
     timeoutMs: Millis | None = None
     """For a whole request."""
+    links: bool = False
+    """weir's own: whether other weirs may carry their requests on one connection (docs/link.md)."""
     maxConcurrentRequests: Annotated[int, Field(ge=1)] | None = None
     maxCallDepth: Annotated[int, Field(ge=1)] = 1_000
     """Entries of Via; more of them look like a loop."""

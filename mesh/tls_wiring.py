@@ -139,6 +139,8 @@ def _with_client(settings: ClientSettings, config: ClientConfig | PrefixedClient
         failures = 0 if accrual.kind == "none" else accrual.failures
         backoff = None if accrual.backoff is None else make_backoff(accrual.backoff)
         settings = replace(settings, failures_max=failures, backoff=backoff)
+    if config.links is not None:
+        settings = replace(settings, pool=replace(settings.pool, links=config.links))
     if config.requestAttemptTimeoutMs is not None:
         settings = replace(settings, attempt_timeout_s=config.requestAttemptTimeoutMs / 1_000)
     return settings

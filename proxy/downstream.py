@@ -14,6 +14,7 @@ import httptools
 
 from proxy.call import Later, Peer, Reply
 from proxy.exchange import Exchange
+from proxy.link import AcceptedLink, asks_for_link
 from proxy.tls import TlsSession
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
@@ -278,16 +279,10 @@ class Downstream(asyncio.Protocol):
             head, self._buffer = data, b""
         else:
             head, self._buffer = data[:end], data[end:]
-        self.complete = False
-        upgrade = False
-        try:
-            self._parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            self._parser = httptools.HttpRequestParser(self)
-            upgrade = True
-        except httptools.HttpParserError as error:
-            raise _why(head, error) from None
+        upgrade = self._feed_head(head)
         request = read_request_head(head, limits)
+        if upgrade and asks_for_link(request, self._transport) and self._become_link():
+            return False
         has_body = request.chunked or bool(request.content_length)
         if has_body == self.complete or (upgrade and has_body):
             raise BadRequest("the end of the request is ambiguous")
@@ -305,6 +300,28 @@ class Downstream(asyncio.Protocol):
             self._route_task = self.listener.tasks.start(route, "route")
         else:
             self._exchange(request, decided)
+        return True
+
+    def _feed_head(self, head: bytes) -> bool:
+        """Let llhttp judge a head; whether it asks to leave HTTP."""
+        self.complete = False
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            self._parser = httptools.HttpRequestParser(self)
+            return True
+        except httptools.HttpParserError as error:
+            raise _why(head, error) from None
+        return False
+
+    def _become_link(self) -> bool:
+        """Another weir asks for a link: the connection is one from here on, if we offer any."""
+        transport = self._transport
+        if not self.listener.settings.links or transport is None or self._buffer:
+            return False
+        self._transport = None
+        self.listener.forget(self)
+        AcceptedLink(self.listener, self.peer, Downstream).take(transport)
         return True
 
     def _check_partial_head(self, data: bytes) -> None:

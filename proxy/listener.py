@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.acceptor import Acceptor, Prelude
 from proxy.downstream import Downstream
@@ -39,6 +39,26 @@ class ListenerSettings:
     tunnel_idle_timeout_s: float = 300.0
     linger_timeout_s: float = 2.0  # after the last answer, for a client that still sends
     backlog: int = 2_048
+    links: bool = False  # offer other weirs to carry their streams on one connection (`link.py`)
+
+
+class Connection(Protocol):
+    """What a listener knows of a connection: a client's, or a link of another weir."""
+
+    deadline: float  # the loop's clock; 0: none
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be told to go."""
+
+    def on_deadline(self) -> None:
+        """Its time is over."""
+
+    def close_after_answer(self) -> None:
+        """Close once everything is written."""
+
+    def abort_exchange(self) -> None:
+        """End everything on it now."""
 
 
 class Listener:
@@ -57,7 +77,7 @@ class Listener:
         self.rejected = 0  # over connections_max
         self.refused = 0  # bytes that were no request
         self.on_sweep: Callable[[float], None] | None = None
-        self._connections: set[Downstream | Tunnel] = set()
+        self._connections: set[Connection] = set()
         self.tunnels = 0  # open now
         self.tunnelled = 0  # begun
         self._server: asyncio.Server | None = None
@@ -93,7 +113,7 @@ class Listener:
         """How many clients are connected."""
         return len(self._connections)
 
-    def admit(self, connection: Downstream) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Count a new connection in; False when there are too many."""
         if len(self._connections) >= self.settings.connections_max or self._closed:
             self.rejected += 1
@@ -110,7 +130,7 @@ class Listener:
         self.tunnels += 1
         self.tunnelled += 1
 
-    def forget(self, connection: Downstream | Tunnel) -> None:
+    def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
         if isinstance(connection, Tunnel):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.errors import ConnectFailed, NoConnection, UpstreamError
+from proxy.link_dial import LinkDialer
 from proxy.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class PoolSettings:
     idle_max: int = 1_000
     idle_timeout_s: float = 55.0  # shorter than the 60 s after which most servers close
     connect_timeout_s: float = 1.0  # fixed in Linkerd 1.7.5
+    links: bool = False  # ask endpoints for a link (`link.py`): where the next hop is a weir
 
 
 class Waiter(Protocol):
@@ -70,8 +72,9 @@ class Pool:
         self.closed = False
         self._idle: list[Upstream] = []
         self._waiters: deque[Waiter] = deque()
-        self._tasks = tasks
+        self.tasks = tasks
         self._loop = asyncio.get_running_loop()
+        self._links = LinkDialer(self) if settings.links else None
 
     @property
     def idle(self) -> int:
@@ -90,15 +93,26 @@ class Pool:
     def connect(self, waiter: Waiter) -> None:
         """Open a connection for the waiter, or put him in line when the limit is reached."""
         if self.connections < self.settings.connections_max:
+            if self._links is not None and self._links.connect(waiter):
+                return
             self.connections += 1
             self.connects += 1
-            self._tasks.start(self._open(waiter), f"connect {self.ip}:{self.port}")
+            self.tasks.start(self._open(waiter), f"connect {self.ip}:{self.port}")
         elif len(self._waiters) < self.settings.waiters_max:
             self._waiters.append(waiter)
         else:
             waiter.on_connect_failed(
                 NoConnection(f"{self.ip}:{self.port} is at its connection limit")
             )
+
+    def dialling(self) -> dict[str, Any]:
+        """How the loop shall open a connection: over TLS or not."""
+        # Of an address no server name is asked for, and none is verified without one.
+        return (
+            {}
+            if self.tls is None
+            else {"ssl": self.tls.tls.context, "server_hostname": self.tls.name}
+        )
 
     async def _open(self, waiter: Waiter) -> None:
         try:
@@ -107,9 +121,7 @@ class Pool:
                     lambda: Upstream(self),
                     self.ip,
                     self.port,
-                    ssl=None if self.tls is None else self.tls.tls.context,
-                    # Of an address no server name is asked for, and none is verified without one.
-                    server_hostname=None if self.tls is None else self.tls.name,
+                    **self.dialling(),
                 )
         except (OSError, TimeoutError) as error:
             self._gone()
@@ -175,6 +187,8 @@ class Pool:
         idle, self._idle = self._idle, []
         for upstream in idle:
             upstream.close()
+        if self._links is not None:
+            self._links.close()
 
     def __repr__(self) -> str:
         return f"<Pool {self.ip}:{self.port} {self.connections} open, {len(self._idle)} idle>"

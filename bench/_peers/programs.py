@@ -236,9 +236,14 @@ def weir_traced(folder: Path, upstream: int, cpu: int, collector: int = 0) -> Pr
     return _weir("weir+zipkin", folder, upstream, cpu, tracing)
 
 
+def weir_before(folder: Path, upstream: int, cpu: int, *, links: bool) -> Program:
+    """The gateway before another weir, which it asks for a link or not."""
+    return _weir(f"edge-{links}", folder, upstream, cpu, f"links: {str(links).lower()}\n")
+
+
 def _weir(name: str, folder: Path, upstream: int, cpu: int, tracing: str) -> Program:
     port = free_port()
-    discovery = folder / "discovery"
+    discovery = folder / f"discovery-{name}"
     discovery.mkdir(exist_ok=True)
     (discovery / "hello").write_text(f"127.0.0.1 {upstream}\n")
     config = folder / f"{name}.yml"

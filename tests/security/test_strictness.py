@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from proxy.listener import ListenerSettings
+from tests.kits.linked import connected_by_link
 from tests.kits.one_way import engine
-from tests.kits.sockets import connected, upstream, whole_request
+from tests.kits.sockets import Client, connected, upstream, whole_request
 from tests.security.cases import CASES, Case
 
 # The long ones are about bounds, and would take their time.
@@ -31,6 +33,22 @@ async def test_the_answer_is_right_and_nothing_slips_through(case: Case) -> None
     assert case.never not in behind.seen
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_stream_of_a_link_is_as_strict_as_a_connection(case: Case) -> None:
+    async with (
+        upstream(whole_request()) as behind,
+        engine(behind.port, settings=ListenerSettings(links=True)) as (_, port, _l),
+        connected_by_link(port) as client,
+    ):
+        answer = await _converse(client, case)
+        # Whatever one stream did, the link serves the others.
+        async with asyncio.timeout(10), client.another() as other:
+            _, body = await other.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert body == b"hello"
+    assert tuple(int(status) for status in STATUS.findall(answer)) == case.statuses
+    assert case.never not in behind.seen
+
+
 # A chunked request goes up as it comes: its head may be there when its body proves bad; no end.
 CHUNKED_HEAD = re.compile(rb"Transfer-Encoding: chunked\r\n\r\n(?!.*\r\n0\r\n\r\n)", re.DOTALL)
 
@@ -44,8 +62,13 @@ async def test_one_byte_at_a_time_gives_the_same_answer(case: Case) -> None:
 
 
 async def _answers(port: int, case: Case, step: int = 0) -> bytes:
+    async with connected(port) as client:
+        return await _converse(client, case, step)
+
+
+async def _converse(client: Client, case: Case, step: int = 0) -> bytes:
     """Send the case and read until the server closes, or until all that was wanted has come."""
-    async with asyncio.timeout(10), connected(port) as client:
+    async with asyncio.timeout(10):
         pieces = [case.sent]
         if step:
             pieces = [case.sent[at : at + step] for at in range(0, len(case.sent), step)]

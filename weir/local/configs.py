@@ -58,6 +58,7 @@ routers:
     kind: default
     transformers:
 {_daemonset(6)}
+  client: {{links: true}}
   service:
     responseClassifier: {{kind: io.l5d.http.retryableRead5XX}}
   servers:
@@ -75,7 +76,7 @@ routers:
     transformers:
     - {{kind: io.weir.localnode, node: {node.ip}, pods: {node.pods}}}
   servers:
-  - {{ip: {node.ip}, port: {INCOMING_PORT}}}
+  - {{ip: {node.ip}, port: {INCOMING_PORT}, links: true}}
 """
 
 
@@ -96,6 +97,7 @@ namers:
 - {{kind: io.l5d.fs, rootDir: "{discovery}"}}
 transformers:
 {_daemonset(0)}
+links: true
 trust:
 # A dogfood cookie: this request, and only this one, reaches the staged world.
 - name: dogfood

@@ -1,0 +1,122 @@
+"""CPU per request of two proxies in a row: two nginx, two weirs, two weirs with a link between.
+
+Both share one CPU, the load generator (wrk) and the upstream share the other; figures are sums of
+both, and ratios to two nginx of the same round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench._peers.process import free_port, start
+from bench._peers.programs import nginx, nginx_upstream, weir_before
+from bench.engine import LOAD_CPU, PROXY_CPU, Figure, measure, median, show
+
+if TYPE_CHECKING:
+    from bench._peers.process import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Two proxies, the first before the second."""
+
+    name: str
+    front: Program
+    back: Program
+
+    def measure(self, load: str, connections: int, seconds: float) -> Figure:
+        """One load through both."""
+        before = self.back.cpu_s()
+        figure = measure(self.front, load, "/", connections, seconds)
+        more = self.back.cpu_s() - before
+        requests = figure.requests_per_s * seconds
+        return replace(
+            figure,
+            name=self.name,
+            cpu_us=figure.cpu_us + more / max(requests, 1.0) * 1e6,
+            memory_mib=figure.memory_mib + self.back.memory_mib(),
+        )
+
+
+def _incoming(folder: Path, upstream: int, name: str) -> Program:
+    port = free_port()
+    discovery = folder / "discovery"
+    discovery.mkdir(exist_ok=True)
+    (discovery / "behind").write_text(f"127.0.0.1 {upstream}\n")
+    config = folder / f"{name}.yaml"
+    config.write_text(f"""
+admin: {{port: 0}}
+namers:
+- {{kind: io.l5d.fs, rootDir: "{discovery}"}}
+routers:
+- protocol: http
+  label: incoming
+  dtab: /svc => /#/io.l5d.fs/behind
+  servers:
+  - {{ip: 127.0.0.1, port: {port}, links: true}}
+""")
+    command = [sys.executable, "-m", "weir", "mesh", str(config)]
+    return start(name, command, port, PROXY_CPU, folder / f"{name}.log")
+
+
+def run(arguments: argparse.Namespace) -> list[Figure]:
+    """All rows under all loads, interleaved."""
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)  # nginx's worker drops privileges and reads files here
+        upstream = nginx_upstream(folder, LOAD_CPU)
+        started: list[Program] = [upstream]
+
+        def pair(name: str, back: Program | None, front: Program | None) -> list[Row]:
+            started.extend(one for one in (front, back) if one is not None)
+            return [Row(name, front, back)] if front is not None and back is not None else []
+
+        try:
+            second = nginx(folder, upstream.port, PROXY_CPU)
+            rows = pair(
+                "nginx",
+                second,
+                None if second is None else nginx(folder, second.port, PROXY_CPU),
+            )
+            for name, links in (("weir", False), ("weir, linked", True)):
+                back = _incoming(folder, upstream.port, f"incoming-{links}")
+                front = weir_before(folder, back.port, PROXY_CPU, links=links)
+                rows += pair(name, back, front)
+            figures: dict[tuple[str, str], list[Figure]] = {}
+            for row in rows:
+                row.measure("warm-up", 32, min(arguments.seconds, 2.0))
+            for _ in range(arguments.rounds):
+                for connections in arguments.connections:
+                    load = f"GET /, {connections} connections, two hops"
+                    for row in rows:
+                        figure = row.measure(load, connections, arguments.seconds)
+                        figures.setdefault((load, row.name), []).append(figure)
+            return [median(rounds) for rounds in figures.values()]
+        finally:
+            for program in started:
+                program.stop()
+
+
+def main(argv: list[str]) -> int:
+    """0 when every request was answered."""
+    parser = argparse.ArgumentParser(prog="python -m bench hop", description=__doc__)
+    parser.add_argument("--brief", action="store_true", help="once, for a moment")
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 32, 256])
+    arguments = parser.parse_args(argv)
+    if arguments.brief:
+        arguments.seconds, arguments.rounds, arguments.connections = 1.0, 1, [32]
+    for tool in ("wrk", "nginx", "taskset"):
+        if shutil.which(tool) is None:
+            sys.stderr.write(f"{tool} is needed and not on this machine: apt-get install {tool}\n")
+            return 1
+    figures = run(arguments)
+    sys.stdout.write(show(figures) + "\n")
+    return 1 if any(one.errors for one in figures if one.name.startswith("weir")) else 0
