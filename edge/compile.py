@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 from dtab import Path, show
 from edge.capability import Capability
 from edge.grant_desk import Ceiling
+from edge.identity import CertificateMatch
 from edge.place import NO_EDITS, Edits, Place, Redirect
+from edge.reach import Reach
 from edge.rules import Rule
+from edge.scope import read_scope
 from edge.trust_config import Scope
 from mesh.identify import service_name
 from mesh.plan import Plan
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from edge.edge_config import EdgeConfig
     from edge.host_config import EditsConfig, HostConfig, WayConfig
     from edge.hosts import HostTable
-    from edge.trust_config import GrantCeiling, TrustRule
+    from edge.trust_config import CertificateConfig, GrantCeiling, TrustRule
     from mesh.service import ServiceSettings
 
 _SVC: Final = Path.of("svc")
@@ -94,10 +97,22 @@ def _rule(rule: TrustRule) -> Rule:
         equals=((cookie.equals if cookie is not None else None) or "").encode(),
         contains=((cookie.contains if cookie is not None else None) or "").lower().encode(),
         peers=rule.peers,
+        certificate=_certificate(rule.certificate),
         override=show(rule.override).encode(),
         may=capability,
         may_sample=rule.may_sample,
         may_debug=rule.may_debug,
+    )
+
+
+def _certificate(said: CertificateConfig | None) -> CertificateMatch | None:
+    if said is None:
+        return None
+    return CertificateMatch(
+        dns=said.dns or "",
+        uri=said.uri or "",
+        subject=said.subject or "",
+        sha256=(said.sha256 or "").replace(":", "").upper(),
     )
 
 
@@ -120,8 +135,12 @@ class Planner:
         self._base = base
 
     def __call__(self, key: bytes) -> Plan:
-        """The plan for a key as the policy writes it: `host`, or `host /prefix`."""
-        host, _, prefix = key.partition(b" ")
+        """The plan for a key as the policy writes it.
+
+        Shape: `host`, `host /prefix`, or with an override `host /prefix scope`.
+        """
+        host, _, rest = key.partition(b" ")
+        prefix, _, scope = rest.partition(b" ")
         place = self._hosts.find(host)[1]
         if place is None:  # a request of before a reload that is routed behind it
             return Plan(service=service_name(_SVC, host), dtab=self._dtab, settings=self._base)
@@ -134,10 +153,12 @@ class Planner:
             service, steerable = place.forward, False
         else:
             service, steerable = place.service or service_name(_SVC, host), True
+        table = self._dtab + place.dtab
         return Plan(
             service=service,
-            dtab=self._dtab + place.dtab,
+            dtab=table,
             settings=settings,
             steerable=steerable,
+            bind=Reach(read_scope(scope), table, service) if scope and steerable else None,
             tags={"edge.host": place.name},
         )

@@ -139,4 +139,17 @@ class EdgeConfig(Model):
             if trusted.name in names:
                 raise Refused(f"two rules are called {trusted.name}", at=("trust", number, "name"))
             names.add(trusted.name)
+            if trusted.certificate is not None and not self._asks_for_certificates:
+                raise Refused(
+                    "no listener asks clients for a certificate",
+                    hint="set client_certificates: wanted in a listener's tls",
+                    at=("trust", number, "certificate"),
+                )
         return self
+
+    @property
+    def _asks_for_certificates(self) -> bool:
+        return any(
+            one.tls is not None and one.tls.client_certificates != "off"
+            for one in self.all_listeners
+        )

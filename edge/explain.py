@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 from urllib.parse import urlsplit
 
 from dtab import Dtab, DtabSyntaxError, leafs, read_dtab
+from edge.reach import effect_of
 from edge.trail import Step, Trail
 from mesh.context import SEPARATOR
+from mesh.plan import RouteRefused
 from naming.derived import settled
 from naming.explain import explain, lines
 from naming.interpreter import ConfiguredInterpreter
@@ -78,6 +80,7 @@ class Answered:
     trail: tuple[str, ...] = ()  # of the dtab, indented lines
     bound: str = ""
     endpoints: tuple[str, ...] = ()
+    effect: str = ""  # of the override, on this way
 
     def as_json(self) -> dict[str, Any]:
         """For tools."""
@@ -87,6 +90,7 @@ class Answered:
             "dtab": list(self.trail),
             "bound": self.bound,
             "endpoints": list(self.endpoints),
+            "override": self.effect,
         }
 
     def lines(self) -> list[str]:
@@ -94,6 +98,8 @@ class Answered:
         told = [f"{stage:<9} {text}" for stage, text in self.steps]
         if self.service:
             told += [f"{'service':<9} {self.service}", "", *self.trail, ""]
+            if self.effect:
+                told.append(f"{'override':<9} {self.effect}")
             told.append(f"{'bound':<9} {self.bound}")
             told.append(f"{'endpoint':<9} {', '.join(self.endpoints) or 'none'}")
         return told
@@ -126,8 +132,12 @@ async def explain_request(
 async def _bound(
     plan: Plan, context: EdgeContext, interpreter: Interpreter, patience_s: float
 ) -> dict[str, Any]:
-    table = plan.dtab + _local(context) if plan.steerable else plan.dtab
-    watch = interpreter.bind(table, plan.service)
+    local = _local(context)
+    table = plan.dtab + local if plan.steerable else plan.dtab
+    if plan.bind is not None and len(local):
+        watch = plan.bind(interpreter, local)()
+    else:
+        watch = interpreter.bind(table, plan.service)
     state: State[NameTree[Bound]] = watch.state
     endpoints: list[str] = []
     with contextlib.suppress(TimeoutError):
@@ -140,7 +150,9 @@ async def _bound(
                 ]
     namers = interpreter.namers if isinstance(interpreter, ConfiguredInterpreter) else ()
     told = explain(plan.service, table, namers)
+    effect = effect_of(watch)
     return {
+        "effect": "" if effect is None else str(effect),
         "service": str(plan.service),
         "trail": tuple(lines(told.value)) if isinstance(told, Ok) else (_state_text(told),),
         "bound": _state_text(state),
@@ -154,6 +166,8 @@ def _state_text(state: State[Any]) -> str:
             return str(tree)
         case Pending():
             return "not known yet"
+        case Failed(RouteRefused() as refused):
+            return f"refused with {refused.status}: {refused}"
         case Failed(error):
             return f"failed: {error}"
     assert_never(state)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 # What a forger would like to say about where a request came from; set anew from the connection
 # itself.
 _FORWARDED: Final = (rb"x-forwarded-[^:\r\n]*", b"forwarded", b"x-real-ip", b"host", b"via")
+# An outsider's trace, whoever's form it has: services behind us would go on with it, and record.
+_TRACES: Final = (b"traceparent", b"tracestate", b"b3", rb"x-b3-[^:\r\n]*", b"baggage")
 _EVERYTHING_OURS: Final = rb"(?:l5d|weir)[-_.][^:\r\n]*"
 _READ_HERE: Final = (
     rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
@@ -43,12 +45,12 @@ _READ_HERE: Final = (
 )
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
 _DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
-_DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, _EVERYTHING_OURS)
+_DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHING_OURS)
 _DROP_OF_TRUSTED: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
 _TRAIL_MAX: Final = 4_000
 # Which step of the way an error of the router stands for.
-_STAGES: Final = {400: "routing", 502: "upstream", 503: "upstream", 504: "upstream"}
+_STAGES: Final = {403: "override", 502: "upstream", 503: "upstream", 504: "upstream"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,8 @@ class EdgeFace:
         block = b"\r\nl5d-retryable: true" if retryable and context.trusted else b""
         if context.trail:
             block += b"\r\nweir-trail: " + context.trail.encode()
-        return error_reply(status, _STAGES.get(status, "gateway"), message, context, block)
+        stage = _STAGES.get(status, "override" if context.local else "gateway")
+        return error_reply(status, stage, message, context, block)
 
     def unidentified(self, request: RequestHead, context: RequestContext, peer: Peer) -> Reply:
         """The gateway's own answer; for a host that is not ours, the test endpoint's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from edge.capability import Capability
@@ -131,7 +131,7 @@ class GrantDesk:
             if client and self._failures.take(client, now_s) > 0.0:
                 raise GrantRefused(Reason.FLOOD)
             try:
-                known = read_grant(token, self._keys)
+                known = replace(read_grant(token, self._keys), ceiling=self._ceiling.may)
                 self._ceiling.check(known)
                 self._failures.give_back(client)
             except GrantRefused as refused:

@@ -97,6 +97,7 @@ class Grant:
     sample: bool = False
     debug: bool = False
     reads_only: bool = False
+    ceiling: Capability = field(default_factory=Capability)  # of the gateway that reads it
 
     def good_for(self, host: bytes) -> bool:
         """Whether the host, in its normal form, is among the grant's."""
@@ -113,6 +114,7 @@ class Grant:
             name=f"grant of {self.name}",
             override=show(self.override).encode(),
             may=self.may,
+            ceilings=(self.ceiling,),
             may_sample=self.sample,
             may_debug=self.debug,
             always_sample=self.sample,

@@ -37,6 +37,7 @@ _READ: Final = frozenset(
         b"l5d-add-context",
     }
 )
+_TRACES: Final = frozenset({b"traceparent", b"tracestate", b"b3", b"baggage"})
 _SEPARATORS: Final = (b"-", b"_", b".")
 
 
@@ -70,6 +71,8 @@ class PlainFace(EdgeFace):
         if name in _THIS_HOP or name in nominated or name in _FROM_HERE:
             return True
         if name.startswith(b"x-forwarded-") or _is_of(name, b"weir"):
+            return True
+        if not trusted and (name in _TRACES or name.startswith(b"x-b3-")):
             return True
         if not _is_of(name, b"l5d"):
             return False

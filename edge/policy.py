@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from dtab import Dtab, DtabSyntaxError, read_dtab
 from edge.context import Answer, EdgeContext
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
+from edge.inbound import callers_trace
+from edge.own_dtab import OwnDtabs
 from edge.paths import AmbiguousPath, normal_target
+from edge.trail import Fits
 from mesh.context import SEPARATOR, read_linkerd_context
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
 from wire.head import first_value, values
@@ -38,9 +40,7 @@ OWN_PATHS: Final = b"/.weir/"
 # Greedy: a grant is 400 bytes and more, and the lazy form costs 10 µs for it.
 _COOKIE: Final = re.compile(rb"\r\ncookie:([^\r\n]*)", re.IGNORECASE)
 _DEBUG_HEADER: Final = b"weir-debug"
-_CHECKED_MAX: Final = 1_000
 BAD_REQUEST: Final = 400
-FORBIDDEN: Final = 403
 
 
 class Policy:
@@ -67,7 +67,8 @@ class Policy:
         marks = {rule.cookie for rule in rules if rule.cookie}
         self._marks = tuple(marks | {grant_name + b"="} if desk is not None else marks)
         self._by_peer = any(rule.peers for rule in rules)
-        self._checked: dict[tuple[str, bytes], Answer | None] = {}
+        self._by_certificate = any(rule.certificate is not None for rule in rules)
+        self._own_dtabs = OwnDtabs()
 
     def decide(self, request: RequestHead, peer: Peer, trail: Trail | None = None) -> EdgeContext:
         """The verdict on a request. The head is not changed."""
@@ -75,6 +76,8 @@ class Policy:
         host, place = self.hosts.find(request.host or b"")
         ours = not request.plain and OURS.search(block) is not None
         known = ours or self._by_peer or self._marked(block)
+        if peer.tls is not None and self._by_certificate:
+            known = True
         try:
             target = normal_target(request.target)
         except AmbiguousPath as error:
@@ -97,7 +100,7 @@ class Policy:
         if trail is not None:
             trail.arrived(context, request, self._sample_rate)
         if known:
-            self._trust(context, request, trail)
+            self._trust(context, request, peer, trail)
         if place is not None and place.redirect is not None:
             _redirect(context, request, place)
         if trail is not None:
@@ -113,11 +116,13 @@ class Policy:
                 return True
         return False
 
-    def _trust(self, context: EdgeContext, request: RequestHead, trail: Trail | None) -> None:
+    def _trust(
+        self, context: EdgeContext, request: RequestHead, peer: Peer, trail: Trail | None
+    ) -> None:
         jar = cookies(request.block)
         rule = self._granted(context, request, jar, trail)
         if rule is None:
-            rule = self._matching(context, jar, trail)
+            rule = self._matching(context, jar, peer, trail)
         if rule is None:
             return
         context.by = rule
@@ -134,12 +139,15 @@ class Policy:
             context.dropped = bool(said.local)
             said.local = b""
         elif said.local:
-            context.answer = self._refused(rule, said.local)
+            context.answer = self._own_dtabs.refusal(rule, said.local)
             tags["edge.override"] = "own"
         context.local = said.local
         if rule.override:
             context.local = rule.override + SEPARATOR + said.local if said.local else rule.override
             tags.setdefault("edge.override", "rule")
+        if context.local and context.place is not None:
+            # Who may lead where is part of what a route is.
+            context.key = context.host + b" " + context.place.prefix + rule.scope
 
     def _granted(
         self,
@@ -171,16 +179,21 @@ class Policy:
         return grant.rule
 
     def _matching(
-        self, context: EdgeContext, jar: dict[bytes, list[bytes]], trail: Trail | None
+        self,
+        context: EdgeContext,
+        jar: dict[bytes, list[bytes]],
+        peer: Peer,
+        trail: Trail | None,
     ) -> Rule | None:
         for rule in self.rules:
             cookie_fits = not rule.cookie or rule.knows_cookie(jar.get(rule.cookie))
             peer_fits = not rule.peers or (
                 self._peers is not None and self._peers.within(context.client, rule.peers)
             )
+            shown = rule.certificate is None or rule.knows_certificate(peer.tls)
             if trail is not None:
-                trail.tried(rule, jar, cookie_fits=cookie_fits, peer_fits=peer_fits)
-            if cookie_fits and peer_fits:
+                trail.tried(rule, jar, Fits(cookie_fits, peer_fits, shown))
+            if cookie_fits and peer_fits and shown:
                 return rule
         return None
 
@@ -188,7 +201,9 @@ class Policy:
         self, context: EdgeContext, rule: Rule, said: RequestContext, request: RequestHead
     ) -> None:
         """What a trusted request's own trace and rate count for."""
-        trace = said.trace if rule.may is not None else None
+        trace = None
+        if rule.may is not None:
+            trace = said.trace or callers_trace(request.block)
         if trace is not None:
             flags = trace.flags
             if not rule.may_debug:
@@ -211,15 +226,6 @@ class Policy:
         if asked is not None:
             context.sample = asked
             context.forced = asked > (context.fallback_rate or 0.0)
-
-    def _refused(self, rule: Rule, local: bytes) -> Answer | None:
-        """What is wrong with a request's own dtab; remembered, for the next request says it too."""
-        key = (rule.grant or rule.name, local)
-        if key not in self._checked:
-            if len(self._checked) >= _CHECKED_MAX:
-                self._checked.clear()
-            self._checked[key] = _check(rule, local)
-        return self._checked[key]
 
     def _ambiguous(
         self,
@@ -252,17 +258,6 @@ def cookies(block: bytes) -> dict[bytes, list[bytes]]:
             if equals:
                 jar.setdefault(name, []).append(value)
     return jar
-
-
-def _check(rule: Rule, local: bytes) -> Answer | None:
-    table = Dtab()
-    try:
-        for text in local.split(SEPARATOR):
-            table += read_dtab(text.decode("latin-1"))
-    except DtabSyntaxError as error:
-        return Answer(BAD_REQUEST, "override", str(error))
-    why = rule.may.refuses(table) if rule.may is not None else None
-    return None if why is None else Answer(FORBIDDEN, "override", why)
 
 
 def _redirect(context: EdgeContext, request: RequestHead, place: Place) -> None:

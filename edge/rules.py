@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, TypeAlias
 
+from dtab import read_dtab
+from edge.scope import scope_of
+
 if TYPE_CHECKING:
     from edge.capability import Capability
+    from edge.identity import CertificateMatch
+    from proxy.tls import TlsSession
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Two rules are never the same rule: what is remembered about one holds for no other.
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
     """One rule of trust: how a request is known, and what it may say then.
 
     Shape: every condition that is set must hold. A cookie must be given once, and equal `equals`
     byte for byte; or hold `contains`, capitals or not, where the operator chose that.
     `override` is dtab text that the request gets; `may` bounds a dtab of its own, None: it may
-    bring none.
+    bring none. `ceilings` bound both, where somebody else than the operator wrote the rule.
     """
 
     name: str
@@ -27,12 +34,34 @@ class Rule:
     equals: bytes = b""
     contains: bytes = b""  # lower case
     peers: tuple[Network, ...] = ()
+    certificate: CertificateMatch | None = None
     override: bytes = b""
     may: Capability | None = None
+    ceilings: tuple[Capability, ...] = ()
     may_sample: bool = False
     may_debug: bool = False
     always_sample: bool = False
     grant: str = ""  # the id of the grant that this rule was made of
+
+    @cached_property
+    def bounds(self) -> tuple[Capability, ...]:
+        """What a dtab of the request's own must keep within, outermost first."""
+        return self.ceilings if self.may is None else (*self.ceilings, self.may)
+
+    @cached_property
+    def scope(self) -> bytes:
+        """What stands behind the key of a route that an override of this rule steers."""
+        given = len(read_dtab(self.override.decode()))
+        return b" " + scope_of(given, self.bounds, by_operator=not self.grant).written()
+
+    def knows_certificate(self, tls: TlsSession | None) -> bool:
+        """Whether the client has shown the certificate that the rule asks for."""
+        identity = tls.identity if tls is not None else None
+        return (
+            self.certificate is not None
+            and identity is not None
+            and self.certificate.fits(identity)
+        )
 
     def knows_cookie(self, values: list[bytes] | None) -> bool:
         """Whether the values given for the cookie are what the rule asks for."""

@@ -20,6 +20,14 @@ class Step(NamedTuple):
     text: str
 
 
+class Fits(NamedTuple):
+    """Which conditions of a rule hold."""
+
+    cookie: bool
+    peer: bool
+    certificate: bool
+
+
 class Trail:
     """Collects the steps of one verdict, in order."""
 
@@ -73,14 +81,14 @@ class Trail:
         """A grant that counts for nothing."""
         self.add("trust", f"a grant is given and dropped: {refused}")
 
-    def tried(
-        self, rule: Rule, jar: dict[bytes, list[bytes]], *, cookie_fits: bool, peer_fits: bool
-    ) -> None:
+    def tried(self, rule: Rule, jar: dict[bytes, list[bytes]], fits: Fits) -> None:
         """One rule of trust, and why it does or does not apply."""
-        if cookie_fits and peer_fits:
+        if all(fits):
             why = "applies"
-        elif not peer_fits:
+        elif not fits.peer:
             why = "does not apply: the client is in none of its networks"
+        elif not fits.certificate:
+            why = f"does not apply: the client has not shown a certificate for {rule.certificate}"
         else:
             given = len(jar.get(rule.cookie, ()))
             cookie = rule.cookie.decode("latin-1")

@@ -28,6 +28,25 @@ class CookieMatch(Model):
         return self
 
 
+class CertificateConfig(Model):
+    """What a client's certificate must say; the listener vouches for it (client_certificates)."""
+
+    dns: Annotated[str, Field(pattern=r"^(?:\*\.)?[0-9A-Za-z_.-]+$")] | None = None
+    """A DNS name in it, or *.suffix for any name below."""
+    uri: Annotated[str, Field(pattern=r"^[a-z][0-9a-z+.-]*://[!-~]+$")] | None = None
+    """A URI in it, such as spiffe://hello.world/staff/alice; /* at its end is any below."""
+    subject: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+    """Its subject as RFC 4514 writes it: CN=alice,O=Hello."""
+    sha256: Annotated[str, Field(pattern=r"^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")] | None = None
+    """Its fingerprint, 64 hex digits; colons between them may stand."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not any((self.dns, self.uri, self.subject, self.sha256)):
+            raise Refused("every certificate would match", hint="name dns, uri, subject or sha256")
+        return self
+
+
 class Scope(Model):
     """The bounds of an override. Names under /$ and /# need an entry that begins so."""
 
@@ -44,6 +63,8 @@ class TrustRule(Model):
     cookie: CookieMatch | None = None
     peers: tuple[Network, ...] = ()
     """Networks that the client must be in; with a cookie, both must hold."""
+    certificate: CertificateConfig | None = None
+    """The certificate that the client must have shown: mutual TLS."""
     override: DtabText = Dtab()
     """Dentries that the request gets."""
     may_override: bool | Scope = False
@@ -55,8 +76,8 @@ class TrustRule(Model):
 
     @model_validator(mode="after")
     def _someone(self) -> Self:
-        if self.cookie is None and not self.peers:
-            raise Refused("everyone would match", hint="name a cookie, or peers")
+        if self.cookie is None and not self.peers and self.certificate is None:
+            raise Refused("everyone would match", hint="name a cookie, peers or a certificate")
         return self
 
 

@@ -114,7 +114,7 @@ class RoutedCall:
                 branch = route.branch(deps.dice)
             self._branch = branch
             if branch is None:
-                return self._nobody_there(self._route.failure)
+                return self._nobody_there(route.failure, route.failure_status)
         # The first attempt begins with the request; the clock is asked for the others.
         now = deps.monotonic_s() if self._attempts else self._started_at
         client = branch.client
@@ -392,9 +392,9 @@ class RoutedCall:
 
     # ---- failing
 
-    def _nobody_there(self, trouble: str | None) -> Reply:
+    def _nobody_there(self, trouble: str | None, status: int = BAD_GATEWAY) -> Reply:
         return self._fail(
-            BAD_GATEWAY, trouble or self._router.unable_to_route(self._route), "ClientAcquisition"
+            status, trouble or self._router.unable_to_route(self._route), "ClientAcquisition"
         )
 
     def _fail(self, status: int, message: str, stage: str) -> Reply:

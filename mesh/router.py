@@ -16,7 +16,7 @@ from mesh.call import Arrival, RoutedCall
 from mesh.clients import ClientSettings, ClientTable
 from mesh.face import BAD_GATEWAY, BAD_REQUEST, Face
 from mesh.identify import service_name
-from mesh.plan import Plan
+from mesh.plan import Asked, Plan
 from mesh.routes import Route, RouteTable
 from mesh.service import ServiceSettings
 from mesh.stats import Scope, ServiceScope
@@ -166,11 +166,14 @@ class Router:
             if len(self.services) >= SERVICES_MAX:
                 name = "other"
             stats = self.services.setdefault(name, ServiceScope())
+        bind: Asked = lambda: interpreter.bind(table, service)  # noqa: E731
+        if plan.bind is not None and len(local):
+            bind = plan.bind(interpreter, local)
         return Route(
             plan,
             local,
             settings.label,
-            lambda: interpreter.bind(table, service),
+            bind,
             self.clients,
             (self.stats, stats),
         )

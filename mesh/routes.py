@@ -15,6 +15,8 @@ from dtab import Alt, Dtab, Empty, Fail, Leaf, Neg, Path, Union, read_dtab, show
 from mesh.balance import draw
 from mesh.budget import RetryBudget
 from mesh.context import SEPARATOR
+from mesh.face import BAD_GATEWAY
+from mesh.plan import RouteRefused
 from mesh.stats import Tally
 from naming.state import Failed, Ok, Pending
 
@@ -91,6 +93,7 @@ class Route:
         if len(local):
             self.tags["dtab.local"] = show(local)
         self.failure: str | None = None  # why binding failed, as text for the caller
+        self.failure_status = BAD_GATEWAY
         self._bind = bind
         self._watch = watch = bind()
         self._clients = clients
@@ -101,6 +104,11 @@ class Route:
         self.ready = False  # a request can be sent, or refused, at once
         self._unsubscribe: Callable[[], None] = watch.subscribe(self._on_tree)
         self._on_tree()
+
+    @property
+    def binding(self) -> Watch[NameTree[Bound]]:
+        """The live binding that this was compiled from."""
+        return self._watch
 
     @property
     def pending(self) -> bool:
@@ -116,6 +124,9 @@ class Route:
             self._collect(state.value, 1.0, branches)
         elif isinstance(state, Failed):
             self.failure = str(state.error)
+            self.failure_status = (
+                state.error.status if isinstance(state.error, RouteRefused) else BAD_GATEWAY
+            )
         self.settle_counts()
         self._branches = [branch for _, branch in branches]
         self.only = self._branches[0] if len(branches) == 1 else None

@@ -8,19 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, assert_never
 
-from dtab import (
-    ROOT,
-    Alt,
-    Dentry,
-    Dtab,
-    Empty,
-    Fail,
-    Leaf,
-    NameTree,
-    Neg,
-    Path,
-    Union,
-)
+from dtab import ROOT, Alt, Dentry, Dtab, Empty, Fail, Leaf, NameTree, Neg, Path, Union
 from dtab.tree import children
 from naming.bind import DEPTH_MAX
 from naming.bound import Bound
@@ -73,6 +61,7 @@ def delegate(
     transformers: Sequence[Transformer] = (),
     *,
     depth_max: int = DEPTH_MAX,
+    nodes_max: int = NODES_MAX,
     as_bound: bool = False,
 ) -> Delegated:
     """Every way the path could go.
@@ -83,7 +72,7 @@ def delegate(
     Errors: failed with MaxDepth on a lone loop, StepsExceeded or NestingExceeded on a table
     that makes too much, or what a namer threw.
     """
-    steps = _Steps(dtab, namers, depth_max, as_bound=as_bound)
+    steps = _Steps(dtab, namers, (depth_max, nodes_max), as_bound=as_bound)
     state: State[Delegation]
     try:
         tree = walk(steps.leaf(path, None, 0))
@@ -124,24 +113,25 @@ class _Steps:
         "_namers",
         "_nesting",
         "_nodes_left",
+        "_nodes_max",
         "watches",
     )
 
     def __init__(
-        self, dtab: Dtab, namers: Sequence[Namer], depth_max: int, *, as_bound: bool
+        self, dtab: Dtab, namers: Sequence[Namer], maxima: tuple[int, int], *, as_bound: bool
     ) -> None:
         self._as_bound: Final = as_bound
         self._dtab: Final = dtab
         self._namers: Final = namers
-        self._depth_max: Final = depth_max
-        self._nodes_left = NODES_MAX
+        self._depth_max, self._nodes_max = maxima
+        self._nodes_left = self._nodes_max
         self._nesting = 0
         self.watches: Final[dict[Watch[NameTree[Name]], None]] = {}
 
     def leaf(self, path: Path, dentry: Dentry | None, depth: int) -> _Part:
         """The node of a path, to which the dentry led."""
         if not self._nodes_left:
-            raise StepsExceeded(NODES_MAX)
+            raise StepsExceeded(self._nodes_max)
         self._nodes_left -= 1
         entries = self._dtab.matches(path)
         if not entries:

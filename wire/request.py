@@ -34,7 +34,8 @@ _FRAMING: Final = re.compile(
 # Host is among them needs no second look: 0.6 µs against 2.3 for reading each of them.
 _MARKS: Final = re.compile(
     rb"\r\n(?:host|content-length|transfer-encoding|connection|expect|upgrade|te|trailer|keep-alive"
-    rb"|proxy-|l5d[-_.]|weir[-_.]|x-forwarded-|x-real-ip|forwarded|via)"
+    rb"|proxy-|l5d[-_.]|weir[-_.]|x-forwarded-|x-real-ip|forwarded|via"
+    rb"|b3|x-b3-|traceparent|tracestate|baggage)"
 )
 _ONLY_HOST: Final = [b"\r\nhost"]
 # RFC 3986, 3.2.2: a name or an IP literal, and a port; no userinfo, no path, no blank.

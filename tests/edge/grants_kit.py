@@ -64,6 +64,14 @@ def tokens(now: int, key: Ed25519PrivateKey) -> dict[str, bytes]:
             _without(claims(now, jti="sc", prefixes=["/host/world"], targets=["/srv"]), "dtab"),
             key,
         ),
+        "good-leading-out": signed(
+            HEADER, claims(now, jti="lo", dtab="/host/world=>/addr/169.254.169.254/80"), key
+        ),
+        "good-opening": signed(
+            HEADER,
+            claims(now, jti="op", prefixes=["/host"], targets=["/srv", "/addr", "/$/inet"]),
+            key,
+        ),
         "expired": signed(HEADER, claims(now, nbf=now - 2 * HOUR, exp=now - 1), key),
         "not yet valid": signed(HEADER, claims(now, nbf=now + 600), key),
         "made for a year": signed(HEADER, claims(now, exp=now + 365 * 24 * HOUR), key),

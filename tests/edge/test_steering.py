@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAMES = [name for name in tokens(0, Ed25519PrivateKey.generate()) if not name.startswith("good")]
 CASES = [*ATTEMPTS, *bad_grants(NAMES)]
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+MARK = b"X-Attempt: "
 UPSTREAM = re.compile(rb"\r\nX-Upstream: ([^\r\n]+)")
 
 CONFIG = """
@@ -33,6 +34,10 @@ listener: {{ip: 127.0.0.1, port: 0}}
 admin: {{ip: 127.0.0.1, port: 0}}
 hosts: [www.hello.world, api.hello.world]
 dtab: |
+  /ph => /$/io.buoyant.rinet ;
+  /addr => /$/inet ;
+  /here => /$/inet/127.0.0.1 ;
+  /there => /here/{staged} ;
   /srv => /#/io.l5d.fs ;
   /host/world => /srv/world-v1 ;
   /svc/www.hello.world => /host/world ;
@@ -46,6 +51,9 @@ trust:
   cookie: {{name: special_employee_cookie, equals: letmein}}
   may_override: true
   may_sample: true
+- name: opens
+  cookie: {{name: special_employee_cookie, equals: opens}}
+  may_override: {{prefixes: [/host], targets: [/srv, /addr, /$/inet/127.0.0.1]}}
 grants:
   keys: {folder}/keys
   revoked: {folder}/revoked.txt
@@ -67,6 +75,7 @@ class Set:
         """The text with the tokens that it names."""
         for name, token in self.tokens.items():
             text = text.replace(b"{" + name.encode() + b"}", token)
+        text = text.replace(b"{staged}", b"%d" % self.mirrors[1].port)
         return text.replace(b"{admin}", self.edge.admin.rpartition(":")[2].encode())
 
 
@@ -92,7 +101,7 @@ def a_stage(folder: Path, door: str) -> Iterator[Set]:
     (folder / "revoked.txt").write_text("revoked-1 # lost laptop\nname:mallory\nkey:k2\n")
     with mirror("world-v1") as stable, mirror("world-v2") as staged:
         place = services(folder, {"world-v1": stable.port, "world-v2": staged.port})
-        text = CONFIG.format(services=place, folder=folder)
+        text = CONFIG.format(services=place, folder=folder, staged=staged.port)
         running = (
             running_edge(folder, text) if door == "engine" else running_app(folder, text, door)
         )
@@ -102,14 +111,31 @@ def a_stage(folder: Path, door: str) -> Iterator[Set]:
 
 
 def ask(stage: Set, attempt: Attempt) -> bytes:
-    lines = (attempt.method + b" " + attempt.target + b" HTTP/1.1", b"Host: " + attempt.host)
-    raw = b"\r\n".join((*lines, *attempt.lines)) + b"\r\n\r\n" + attempt.body
     # Failing tokens are looked at seldom for one client, so each attempt comes from its own.
     stage.clients += 1
+    lines = (
+        attempt.method + b" " + attempt.target + b" HTTP/1.1",
+        b"Host: " + attempt.host,
+        MARK + b"%d" % stage.clients,
+    )
+    raw = b"\r\n".join((*lines, *attempt.lines)) + b"\r\n\r\n" + attempt.body
     source = "127.0.0.1"
     if any(b"grant" in line.lower() for line in attempt.lines):
         source = f"127.9.{stage.clients >> 8}.{stage.clients & 255}"
     return send(stage.edge.port, stage.filled(raw), source=source)
+
+
+def arrived(stage: Set, before: list[int]) -> list[list[bytes]]:
+    """What has reached each mirror since, but for what an earlier attempt left on its way."""
+    own = MARK.lower() + b"%d\r\n" % stage.clients
+    return [
+        [
+            one
+            for one in mirror.seen[count:]
+            if own in one.lower() or MARK.lower() not in one.lower()
+        ]
+        for mirror, count in zip(stage.mirrors, before, strict=True)
+    ]
 
 
 def test_there_are_attempts_enough_and_each_has_a_name() -> None:
@@ -126,7 +152,7 @@ def test_nobody_steers_who_may_not(stage: Set, attempt: Attempt) -> None:
     assert int(found[1]) == attempt.status, answer
     upstream = UPSTREAM.search(answer)
     assert (upstream[1].decode() if upstream else NOBODY) == attempt.reaches
-    new = [one.seen[count:] for one, count in zip(stage.mirrors, before, strict=True)]
+    new = arrived(stage, before)
     reached = b"".join(request for requests in new for request in requests)
     assert bool(reached) is bool(attempt.reaches)
     for text in attempt.never:
@@ -156,7 +182,7 @@ def test_nobody_steers_through_the_other_door(app_stage: Set, attempt: Attempt) 
     answer = ask(app_stage, attempt)
     found = STATUS.match(answer)
     status = int(found[1]) if found is not None else 400  # a server may just close
-    new = [one.seen[count:] for one, count in zip(app_stage.mirrors, before, strict=True)]
+    new = arrived(app_stage, before)
     reached = b"".join(request for requests in new for request in requests)
     assert not new[1] or attempt.reaches == STAGED
     if (app_stage.door, attempt.name) not in DIFFERS:
