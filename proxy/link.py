@@ -11,9 +11,9 @@ offers it only where a listener's settings say so.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from proxy.stream import Stream
+from proxy.stream import Reader, Stream
 from wire.frames import (
     AWAY,
     DATA,
@@ -56,6 +56,13 @@ def asks_for_link(request: RequestHead, transport: asyncio.Transport | None) -> 
         and request.minor == 1
         and not isinstance(transport, Stream)
     )
+
+
+class Dialler(Reader, Protocol):
+    """Who opens a stream."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Here it is."""
 
 
 class Link(asyncio.Protocol):
@@ -141,8 +148,6 @@ class Link(asyncio.Protocol):
         if not self.streams:
             self._on_empty()
 
-    # ---- ending
-
     def close(self) -> None:
         """End the connection once everything is written."""
         self.away = True
@@ -155,8 +160,6 @@ class Link(asyncio.Protocol):
         self.away = True
         if self._transport is not None:
             self._transport.abort()
-
-    # ---- inside
 
     def _flush(self) -> None:
         data = b"".join(self._out)
@@ -197,7 +200,7 @@ class DialledLink(Link):
         """Whether it takes another stream."""
         return not self.away and len(self.streams) < STREAMS_MAX and self._last < STREAM_MAX
 
-    def connect(self, protocol: asyncio.Protocol) -> Stream:
+    def connect(self, protocol: Dialler) -> Stream:
         """A new stream. Its first bytes tell the other side of it."""
         self._last = number = self._last + 1
         self.streams[number] = stream = Stream(self, number, protocol)
@@ -235,7 +238,10 @@ class AcceptedLink(Link):
     def take(self, transport: asyncio.Transport) -> None:
         """Welcome who asked, and read frames from here on."""
         transport.write(WELCOME)
+        # The loop decides how it reads when reading begins: this protocol reads another way.
+        transport.pause_reading()
         transport.set_protocol(self)
+        transport.resume_reading()
         self.connection_made(transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from wire.frames import (
     END,
@@ -28,6 +28,25 @@ if TYPE_CHECKING:
 # Like the engine's TCP connections: beyond the first the writer waits, until the second is reached.
 _QUEUED_HIGH: Final = 65_536
 _QUEUED_LOW: Final = 16_384
+
+
+class Reader(Protocol):
+    """What a stream asks of its protocol, whichever of asyncio's kinds that is."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+
+    def eof_received(self) -> bool | None:
+        """The other side writes no more; True keeps our side open."""
+
+    def pause_writing(self) -> None:
+        """Write no more for now."""
+
+    def resume_writing(self) -> None:
+        """Write on."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
 
 
 class Stream(asyncio.Transport):
@@ -52,7 +71,7 @@ class Stream(asyncio.Transport):
         "number",
     )
 
-    def __init__(self, link: Link, number: int, protocol: asyncio.Protocol) -> None:
+    def __init__(self, link: Link, number: int, protocol: Reader) -> None:
         super().__init__()
         self.number = number
         self._link = link
@@ -79,11 +98,11 @@ class Stream(asyncio.Transport):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Somebody else reads from here on: a tunnel."""
-        self._protocol = cast("asyncio.Protocol", protocol)
+        self._protocol = cast("Reader", protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Who reads."""
-        return self._protocol
+        return cast("asyncio.BaseProtocol", self._protocol)
 
     def is_closing(self) -> bool:
         """Whether nothing more may be written."""
