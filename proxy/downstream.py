@@ -35,7 +35,7 @@ _LINGER_BYTES_MAX: Final = 262_144
 _MALFORMED: Final = 400
 
 
-class Downstream(asyncio.Protocol):
+class Downstream(asyncio.BufferedProtocol):
     """A client's connection."""
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Downstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = tcp = cast("asyncio.Transport", transport)  # TCP gives a full transport
-        tcp.set_write_buffer_limits(high=65_536)
+        tcp.set_write_buffer_limits(high=self.listener.settings.buffer_bytes_max // 2)
         ip, port, _ = self.peer
         if not ip:  # nobody has named the client before us
             ip, port = (transport.get_extra_info("peername") or ("", 0))[:2]
@@ -117,7 +117,16 @@ class Downstream(asyncio.Protocol):
         self.deadline = self.loop.time() + self.listener.settings.half_closed_timeout_s
         return True
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop may read to: one place for everyone, for the bytes are taken at once."""
+        del sizehint
+        return self.listener.inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self.listener.inbox[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        """Take bytes; also called with what came before HTTP began."""
         if self._closing:
             self._on_lingering(len(data))
             return
@@ -275,14 +284,13 @@ class Downstream(asyncio.Protocol):
             if not self.deadline:
                 self.deadline = self.loop.time() + self.listener.settings.head_timeout_s
             return False
-        if end == len(data):
-            head, self._buffer = data, b""
-        else:
-            head, self._buffer = data[:end], data[end:]
+        head, self._buffer = data[:end], data[end:]
         upgrade = self._feed_head(head)
         request = read_request_head(head, limits)
         if upgrade and asks_for_link(request, self._transport) and self._become_link():
             return False
+        self.requests += 1
+        request.keep_alive &= self.requests < self.listener.settings.requests_max
         has_body = request.chunked or bool(request.content_length)
         if has_body == self.complete or (upgrade and has_body):
             raise BadRequest("the end of the request is ambiguous")
@@ -290,7 +298,6 @@ class Downstream(asyncio.Protocol):
             self._begin_body(request)
         else:
             self.deadline = self._end_of_patience() if self._eof else 0.0
-        self.requests += 1
         decided = self.listener.way.on_request(request, self.peer)
         if isinstance(decided, Reply):
             self._answer(request, decided)
@@ -415,7 +422,7 @@ class Downstream(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         pause = self._body_held or (
-            not self.idle and len(self._buffer) > self.listener.way.limits.head_bytes_max
+            not self.idle and len(self._buffer) > self.listener.settings.pipelined_bytes_max
         )
         if pause is not self._reading_paused:
             self._reading_paused = pause

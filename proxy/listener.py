@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.acceptor import Acceptor, Prelude
 from proxy.downstream import Downstream
+from proxy.inbox import inbox
 from proxy.tasks import Tasks
 from proxy.tunnel import Tunnel
 
@@ -37,6 +38,12 @@ class ListenerSettings:
     )
     # Envoy ends a silent stream as late; WebSockets that live ping several times as often.
     tunnel_idle_timeout_s: float = 300.0
+    # A connection that lives for ever stays with one worker for ever. nginx ends one after 1,000.
+    requests_max: int = 10_000
+    # Of further requests while one is answered; then the client's own kernel keeps them.
+    pipelined_bytes_max: int = 16_384
+    # Of one connection and direction: half is what one read takes, half what waits to be written.
+    buffer_bytes_max: int = 65_536
     linger_timeout_s: float = 2.0  # after the last answer, for a client that still sends
     backlog: int = 2_048
     links: bool = False  # offer other weirs to carry their streams on one connection (`link.py`)
@@ -69,6 +76,7 @@ class Listener:
     ) -> None:
         self.way = way
         self.settings = settings or ListenerSettings()
+        self.inbox = inbox(self.settings.buffer_bytes_max // 2)
         self.loop = asyncio.get_running_loop()
         self.tasks = Tasks()
         self.draining = False  # every answer ends its connection; new ones are still served

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy.errors import ConnectFailed, NoConnection, UpstreamError
+from proxy.inbox import inbox
 from proxy.link_dial import LinkDialer
 from proxy.upstream import Upstream
 
@@ -30,6 +31,8 @@ class PoolSettings:
     idle_timeout_s: float = 55.0  # shorter than the 60 s after which most servers close
     connect_timeout_s: float = 1.0  # fixed in Linkerd 1.7.5
     links: bool = False  # ask endpoints for a link (`link.py`): where the next hop is a weir
+    # Of one connection and direction: half is what one read takes, half what waits to be written.
+    buffer_bytes_max: int = 65_536
 
 
 class Waiter(Protocol):
@@ -70,6 +73,7 @@ class Pool:
         self.connections = 0  # open or being opened
         self.connects = 0
         self.closed = False
+        self.inbox = inbox(settings.buffer_bytes_max // 2)
         self._idle: list[Upstream] = []
         self._waiters: deque[Waiter] = deque()
         self.tasks = tasks

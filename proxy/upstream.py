@@ -25,7 +25,7 @@ _SWITCHING: Final = 101
 _INTERIM_MAX: Final = 8  # 1xx heads before the answer; an endless row of them is an attack
 
 
-class Upstream(asyncio.Protocol):
+class Upstream(asyncio.BufferedProtocol):
     """Reads answers for its exchange: head, body, end.
 
     llhttp reads every byte beside our own framing; where the two disagree about the end of an
@@ -96,7 +96,15 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = tcp = cast("asyncio.Transport", transport)  # TCP gives a full transport
-        tcp.set_write_buffer_limits(high=65_536)
+        tcp.set_write_buffer_limits(high=self._pool.settings.buffer_bytes_max // 2)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the loop may read to: one place for everyone, for the bytes are taken at once."""
+        del sizehint
+        return self._pool.inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._pool.inbox[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange

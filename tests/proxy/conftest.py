@@ -19,6 +19,6 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     del config
-    if item.path.name in {"test_tls.py", "test_acceptor.py", "test_tunnel.py"}:
+    if item.path.name in {"test_tls.py", "test_acceptor.py", "test_tunnel.py", "test_bounds.py"}:
         return BOTH
     return {"asyncio": asyncio.new_event_loop}

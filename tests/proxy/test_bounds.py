@@ -1,0 +1,100 @@
+"""What one connection may cost: bytes held for it, requests on it, requests ahead of their turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from proxy.inbox import inbox
+from proxy.listener import ListenerSettings
+from proxy.pool import PoolSettings
+from tests.kits.one_way import engine
+from tests.kits.sockets import connected, upstream, whole_request
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LARGE = b"x" * 30_000_000
+BOUND = 65_536
+
+
+def size(connection: object) -> int:
+    """Bytes that wait to be written to a client."""
+    transport: asyncio.Transport | None = connection._transport  # type: ignore[attr-defined]
+    return 0 if transport is None else transport.get_write_buffer_size()
+
+
+async def test_a_slow_reader_costs_no_more_than_the_bound() -> None:
+    held = []
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(LARGE), LARGE)
+    async with (
+        upstream(whole_request(answer)) as behind,
+        engine(behind.port) as (_, port, listener),
+        connected(port) as client,
+    ):
+        client.writer.write(GET)
+        await client.reader.readuntil(b"\r\n\r\n")
+        for _ in range(50):  # nothing is read here, and what waits for us is looked at
+            await asyncio.sleep(0.01)
+            held += [size(one) for one in listener._connections]
+    assert max(held) > 0  # else nothing was slow, and nothing is shown
+    assert max(held) <= BOUND
+
+
+async def test_a_slow_upstream_stops_the_client() -> None:
+    """An upstream that reads nothing: what the client could send is what kernels and we hold."""
+    reading = asyncio.Event()
+
+    async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reading.wait()
+        await reader.readexactly(len(LARGE))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(on_connection, "127.0.0.1", 0, limit=65_536)
+    port = server.sockets[0].getsockname()[1]
+    async with engine(port) as (way, bound, _), connected(bound) as client, asyncio.timeout(20):
+        client.writer.transport.set_write_buffer_limits(high=0)
+        client.writer.write(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(LARGE)
+        )
+        client.writer.write(LARGE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await client.writer.drain()
+        transport = client.writer.transport
+        assert transport.get_write_buffer_size() > 0  # it was stopped
+        reading.set()
+        head, _ = await client.answer()
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert way.ends == [(200, len(LARGE), 0, type(None))]
+    server.close()
+
+
+async def test_a_connection_ends_after_its_last_request() -> None:
+    settings = ListenerSettings(requests_max=3)
+    async with (
+        upstream() as behind,
+        engine(behind.port, settings=settings) as (_, port, _l),
+        connected(port) as client,
+    ):
+        heads = [(await client.ask(GET))[0] for _ in range(3)]
+        assert [b"Connection: close" in head for head in heads] == [False, False, True]
+        assert not await client.reader.read()
+
+
+async def test_requests_ahead_of_their_turn_are_answered_however_many() -> None:
+    settings = ListenerSettings(pipelined_bytes_max=100)
+    async with (
+        upstream() as behind,
+        engine(behind.port, settings=settings) as (_, port, _l),
+        connected(port) as client,
+    ):
+        client.writer.write(GET * 3_000)
+        for _ in range(3_000):
+            head, _ = await client.answer()
+            assert head.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_read_takes_half_of_the_bound() -> None:
+    assert len(inbox(PoolSettings().buffer_bytes_max // 2)) == BOUND // 2
+    assert inbox(1_000) is inbox(4_096)  # never less than a page, and one for all
