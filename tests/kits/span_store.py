@@ -133,7 +133,7 @@ class SpanStoreContract:
     async def test_the_ledger_counts_every_span_kept(self, store: SpanStore) -> None:
         await asyncio.gather(*(store.append(batch_of([span(n), span(n, 2)])) for n in range(1, 51)))
         counts = store.counts()
-        assert (counts.stored, counts.evicted, counts.queued) == (100, 0, 0)
+        assert (counts.stored, counts.evicted, counts.flow.queued) == (100, 0, 0)
 
     async def test_a_store_in_order_says_so(self, store: SpanStore) -> None:
         await store.check()

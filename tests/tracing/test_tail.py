@@ -170,12 +170,12 @@ class Room:
 
     def balanced(self) -> bool:
         tail = self.room.counts()
-        now = tail.read_back + tail.accepted
         assert self.db.execute("SELECT count(*) FROM block").fetchone()[0] == self.blocks.blocks
-        return (
-            tail.accepted == self.blocks.stored + tail.waiting + sum(tail.dropped.values())
-            and now >= tail.kept_now
-        )
+        (waiting,) = self.db.execute(
+            "SELECT coalesce(sum(json_array_length(CAST(body AS TEXT))), 0) FROM waiting"
+        ).fetchone()
+        assert (tail.kept, tail.waiting) == (self.blocks.stored, waiting)
+        return tail.accepted == tail.kept + tail.waiting + sum(tail.dropped.values())
 
 
 def test_a_verdict_outlives_the_process_that_gave_it(tmp_path: Path) -> None:

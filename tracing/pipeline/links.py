@@ -1,6 +1,6 @@
 """Who calls whom, read from traces. Source: Zipkin's dependency linker as observed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -23,9 +23,22 @@ class LinkCounter:
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], int] = {}
         self._errors: dict[tuple[str, str], int] = {}
+        self._weight = 1
 
-    def add_trace(self, spans: Sequence[V2Span]) -> None:
-        """Count one trace, given as its normalised spans."""
+    def add_sum(self, parent: str, child: str, calls: int, errors: int) -> None:
+        """Count calls that were counted elsewhere."""
+        pair = parent, child
+        self._calls[pair] = self._calls.get(pair, 0) + calls
+        self._errors[pair] = self._errors.get(pair, 0) + errors
+
+    def sums(self) -> Iterator[tuple[str, str, int, int]]:
+        """(parent, child, calls, errors), which may be negative or zero after taking back."""
+        for pair, calls in self._calls.items():
+            yield *pair, calls, self._errors.get(pair, 0)
+
+    def add_trace(self, spans: Sequence[V2Span], weight: int = 1) -> None:
+        """Count one trace, given as its normalised spans; a weight of -1 takes it back."""
+        self._weight = weight
         root = build(merge(spans))
         for node in root.walk():
             if node.span is not None:
@@ -36,14 +49,15 @@ class LinkCounter:
         return [
             Link(parent, child, calls, self._errors.get((parent, child), 0))
             for (parent, child), calls in sorted(self._calls.items())
+            if calls > 0
         ]
 
     def _add(self, parent: str | None, child: str | None, *, error: bool) -> None:
         if parent is None or child is None:
             return
-        self._calls[parent, child] = self._calls.get((parent, child), 0) + 1
+        self._calls[parent, child] = self._calls.get((parent, child), 0) + self._weight
         if error:
-            self._errors[parent, child] = self._errors.get((parent, child), 0) + 1
+            self._errors[parent, child] = self._errors.get((parent, child), 0) + self._weight
 
     def _add_node(self, node: Node, span: V2Span, *, is_root: bool) -> None:
         kind, local, remote = span.kind, span.service, span.remote_service

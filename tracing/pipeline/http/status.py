@@ -24,6 +24,9 @@ def _response(body: str | bytes, content_type: str, status: int = 200) -> Respon
     return Response(body, status, headers={"content-type": content_type})
 
 
+# Why a span never came to the store; what became of it there the store counts itself.
+_BEFORE_THE_STORE: Final = ("invalid", "sampled_out", "busy")
+
 # Entries by section; "dropped" is a table of its own: reason or policy, spans.
 Ledger = dict[str, dict[str, Any]]
 
@@ -133,52 +136,44 @@ class Status:
             yield f"{gauge}.message_bytes.{transport}", float(counts.last_bytes)
 
     def ledger(self) -> Ledger:
-        """Where every received span is: received == stored + queued + the sum of dropped.
+        """Where every received span is: received == stored + exported + queued + all dropped.
 
-        With a tail, received includes what a process before left waiting; what waits is queued.
-        That is found by subtraction, because the writer's thread counts a commit a moment before
-        its sender is told; `waiting` of the tail is counted apart, and is to equal it at rest.
+        Received includes what a process before left queued; each number is counted by itself.
         """
         every = self._ingest.counts.values()
-        dropped: dict[str, int] = {}
-        for counts in every:
-            for reason, spans in counts.dropped.items():
-                dropped[reason] = dropped.get(reason, 0) + spans
         held = self._store.counts()
-        received = sum(counts.spans for counts in every)
-        queued = sum(counts.queued for counts in every)
-        stored = sum(counts.stored for counts in every)
-        tail: Ledger = {}
+        flow = held.flow
+        dropped = dict.fromkeys(_BEFORE_THE_STORE, 0)
+        for counts in every:
+            for reason in _BEFORE_THE_STORE:
+                dropped[reason] += counts.dropped[reason]
+        told: Ledger = {
+            "since_start": {
+                "received": sum(counts.spans for counts in every) + flow.read_back,
+                "stored": flow.stored,
+                "exported": flow.exported,
+                "queued": flow.queued,
+                "dropped": dropped | flow.dropped,
+            },
+        }
         if (waits := held.tail) is not None:
-            received += waits.read_back
-            unsettled = stored + waits.read_back
-            stored = waits.kept_now
-            queued += unsettled - stored - sum(waits.dropped_now.values())
-            dropped |= {f"tail.{policy}": spans for policy, spans in waits.dropped_now.items()}
-            tail["tail"] = {
+            told["tail"] = {
                 "accepted": waits.accepted,
-                "kept": waits.accepted - waits.waiting - sum(waits.dropped.values()),
+                "kept": waits.kept,
                 "waiting": waits.waiting,
                 "read_back": waits.read_back,
                 "dropped": waits.dropped,
             }
-        return {
-            "since_start": {
-                "received": received,
-                "stored": stored,
-                "exported": 0,
-                "queued": queued,
-                "dropped": dropped,
-            },
-            **tail,
-            "store": {
-                "stored": held.stored,
-                "evicted": held.evicted,
-                "held": held.stored - held.evicted,
-                "blocks": held.blocks,
-                "bytes": held.size_bytes,
-            },
+        told["store"] = {
+            "stored": held.stored,
+            "evicted": held.evicted,
+            "held": held.stored - held.evicted,
+            "blocks": held.blocks,
+            "bytes": held.size_bytes,
         }
+        if held.standing is not None:
+            told["store"] |= held.standing._asdict()
+        return told
 
     def _exposition(self) -> str:
         lines: list[str] = []
@@ -219,7 +214,7 @@ class Status:
         for name, kind, value in (
             ("weir_store_spans_stored_total", "counter", held.stored),
             ("weir_store_spans_evicted_total", "counter", held.evicted),
-            ("weir_store_spans_queued", "gauge", held.queued),
+            ("weir_store_spans_queued", "gauge", held.flow.queued),
             ("weir_store_blocks", "gauge", held.blocks),
             ("weir_store_bytes", "gauge", held.size_bytes),
         ):

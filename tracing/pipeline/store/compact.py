@@ -20,12 +20,13 @@ _BYTES_MAX: Final = 262_144
 _Row = tuple[int, int, int, int, int, int, str, int]
 
 
-def _choose(db: sqlite3.Connection) -> list[_Row]:
-    """The oldest small blocks that make one good one."""
+def _choose(db: sqlite3.Connection, followed_to: int) -> list[_Row]:
+    """The oldest small blocks that make one good one, and that every follower has read."""
     rows: list[_Row] = db.execute(
         "SELECT id, spans, bytes, min_ms, max_ms, duration_max, services, stored_ms"
-        " FROM block_facts WHERE spans < ? ORDER BY id LIMIT ?",
-        (_SMALL_SPANS, _RUN_MAX),
+        " FROM block_facts WHERE spans < ? AND (id <= ? OR id IN (SELECT id FROM again))"
+        " ORDER BY id LIMIT ?",
+        (_SMALL_SPANS, followed_to, _RUN_MAX),
     ).fetchall()
     chosen: list[_Row] = []
     spans = size = 0
@@ -38,13 +39,16 @@ def _choose(db: sqlite3.Connection) -> list[_Row]:
     return chosen if len(chosen) >= _RUN_MIN else []
 
 
-def compact_some(db: sqlite3.Connection, words: WordBits, number: int) -> tuple[int, int]:
+def compact_some(
+    db: sqlite3.Connection, words: WordBits, number: int, followed_to: int
+) -> tuple[int, int]:
     """Make one block of many small ones: (blocks fewer, bytes gained), zeros for too few of them.
 
     Shape: number is the new block's; it must be above every other, so that what is cached of the
-    old ones stays right. The caller holds the transaction.
+    old ones stays right. Only blocks up to followed_to are taken, and followers pass over the new
+    one. The caller holds the transaction.
     """
-    rows = _choose(db)
+    rows = _choose(db, followed_to)
     if not rows:
         return 0, 0
     bodies: list[bytes] = []
@@ -59,13 +63,14 @@ def compact_some(db: sqlite3.Connection, words: WordBits, number: int) -> tuple[
             "DELETE FROM trace_block WHERE low = ? AND block = ?",
             [(low, old) for low in sorted(index_of(part).lows)],
         )
-        for table in ("block", "block_facts", "block_words"):
+        for table in ("block", "block_facts", "block_words", "again"):
             db.execute(f"DELETE FROM {table} WHERE id = ?", (old,))  # noqa: S608 - our own names
     joined = b"[" + b",".join(bodies) + b"]"
     index = index_of(spans)
     services = sorted({int(one) for row in rows for one in row[6].split(",") if one})
     stored_ms = max(row[7] for row in rows)
     db.execute("INSERT INTO block VALUES (?, ?, ?)", (number, stored_ms, joined))
+    db.execute("INSERT INTO again VALUES (?)", (number,))
     db.execute(
         "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (

@@ -8,7 +8,7 @@ from tracing.pipeline.links import Link, links_of
 from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.port import StoreCounts, Trace
+from tracing.pipeline.store.port import Flow, StoreCounts, Trace
 from tracing.pipeline.store.reading import group, in_order, ranked, unique
 
 _TAG_VALUES_MAX = 10_000  # of one key; names go with their traces, these do not
@@ -128,7 +128,8 @@ class MemoryStore:
 
     def counts(self) -> StoreCounts:
         """The ledger."""
-        return StoreCounts(stored=self._stored, evicted=self._evicted, queued=0)
+        flow = Flow(read_back=0, stored=self._stored, exported=0, queued=0, dropped={})
+        return StoreCounts(flow, stored=self._stored, evicted=self._evicted)
 
     async def aclose(self) -> None:
         """Nothing to let go."""

@@ -8,6 +8,7 @@ from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.search import TraceQuery
+from tracing.pipeline.store.outbox import Standing
 
 Trace = list[V2Span]
 
@@ -24,31 +25,50 @@ class StoreError(Exception):
 class TailCounts:
     """The ledger of spans that wait for a verdict before they are stored, or not.
 
-    Shape: accepted and dropped count from the store's creation on, and accepted == waiting + the
-    spans kept + the sum of dropped; the others since this process began, which read some back.
+    Shape: accepted, kept and dropped count from the store's creation on, each by itself, and
+    accepted == waiting + kept + the sum of dropped; the others since this process
+    began, which read some back.
     """
 
     accepted: int
+    kept: int
     waiting: int
     dropped: dict[str, int]
     read_back: int
-    kept_now: int
     dropped_now: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Where the spans are that a store was handed since this process began, or found owed.
+
+    Shape: read_back is what another process left queued; dropped is by reason. At every moment
+    read_back + appended == stored + exported + queued + the sum of dropped, each of them counted
+    by itself. A span is stored once nobody waits for it any more, exported once every exporter
+    has taken it, queued before its commit, its verdict or its export.
+    """
+
+    read_back: int
+    stored: int
+    exported: int
+    queued: int
+    dropped: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class StoreCounts:
     """A store's own ledger since it was created, restarts included.
 
-    Units: spans. held = stored - evicted.
+    Units: spans. held = stored - evicted, and stored = kept + exported + lost + owed (outbox).
     """
 
+    flow: Flow
     stored: int
     evicted: int
-    queued: int
     blocks: int = 0
     size_bytes: int = 0
     tail: TailCounts | None = None
+    standing: Standing | None = None
 
 
 class SpanStore(Protocol):

@@ -4,19 +4,22 @@ import heapq
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
-from tracing.pipeline.links import Link, LinkCounter
 from tracing.pipeline.model import V2Span, decode_strict, low_half
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.needles import Needles, needles_of
+from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import group, in_order, ranked, unique
 
 _CACHED_BLOCKS_MAX: Final = 64
+# What an exporter takes at once.
+_LOG_BLOCKS: Final = 64
+_LOG_BYTES: Final = 1 << 20
 
 # The newest span of a trace may lie in another block than the span that the search asked for, and
 # up to this much later. Blocks that far back are looked into for a better hit, but only so many:
@@ -25,13 +28,41 @@ _TRACE_MS_MAX: Final = 5_000
 _LATE_BLOCKS_MAX: Final = 16
 
 
+class LogBlock(NamedTuple):
+    """One block of the log; body is a v2 JSON list of so many spans, perhaps not normalised."""
+
+    number: int
+    spans: int
+    body: bytes
+
+
+class _Block:
+    """A decoded block; which trace its spans are of is found out once somebody asks."""
+
+    def __init__(self, spans: list[V2Span]) -> None:
+        self.spans = spans
+        self._by_low: dict[int, list[V2Span]] | None = None
+
+    def of(self, low: int) -> list[V2Span]:
+        """The spans of one trace, by the low half of its id."""
+        return self.by_low().get(low, [])
+
+    def by_low(self) -> dict[int, list[V2Span]]:
+        """All of them."""
+        if self._by_low is None:
+            self._by_low = {}
+            for span in self.spans:
+                self._by_low.setdefault(low_half(span.trace_id), []).append(span)
+        return self._by_low
+
+
 class BlockReader:
     """Finds traces in the blocks. One thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, *, strict: bool) -> None:
-        self._db = connection
+        self.db = connection
         self._strict = strict
-        self._cache: OrderedDict[int, list[V2Span]] = OrderedDict()
+        self._cache: OrderedDict[int, _Block] = OrderedDict()
         self._deadline_s = 0.0
 
     def allow(self, seconds: float) -> None:
@@ -41,48 +72,50 @@ class BlockReader:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All reads inside see one state: no block moves between finding and opening it."""
-        if self._db.in_transaction:
+        if self.db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN")
+        self.db.execute("BEGIN")
         try:
             yield
         finally:
-            self._db.execute("COMMIT")
+            self.db.execute("COMMIT")
 
-    def _check_time(self) -> None:
+    def check_time(self) -> None:
+        """Raises: StoreError past the time that `allow` gave."""
         if time.monotonic() > self._deadline_s:
             raise StoreError("the query takes too long; ask for less time, or for more exactly")
 
-    def _block(self, number: int) -> list[V2Span]:
-        spans = self._cache.get(number)
-        if spans is not None:
+    def block(self, number: int) -> _Block:
+        """The spans of one block, as they came; none where it was forgotten meanwhile."""
+        block = self._cache.get(number)
+        if block is not None:
             self._cache.move_to_end(number)
-            return spans
-        row = self._db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
-        spans = [] if row is None else decode_strict(row[0])  # evicted meanwhile: nothing
+            return block
+        row = self.db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
+        block = _Block([] if row is None else decode_strict(row[0]))
         if row is not None:
-            self._cache[number] = spans
+            self._cache[number] = block
             if len(self._cache) > _CACHED_BLOCKS_MAX:
                 self._cache.popitem(last=False)
-        return spans
+        return block
 
-    def _parts(self, low: int) -> Trace:
-        """Every span with this low half, normalised, once each, in order of arrival."""
-        digits = f"{low % (1 << 64):016x}"
-        rows = self._db.execute(
-            "SELECT block FROM trace_block WHERE low = ? ORDER BY block", (low,)
-        )
+    def parts(self, low: int, among: Callable[[int], bool] | None = None) -> Trace:
+        """Every span with this low half, normalised, once each, in order of arrival.
+
+        Shape: among tells which blocks to look into, by their numbers; None means all.
+        """
+        rows = self.db.execute("SELECT block FROM trace_block WHERE low = ? ORDER BY block", (low,))
         return unique(
             normalised(span)
             for (number,) in rows.fetchall()
-            for span in self._block(number)
-            if span.trace_id.endswith(digits)
+            if among is None or among(number)
+            for span in self.block(number).of(low)
         )
 
     def trace(self, trace_id: str) -> Trace:
         """The spans of one trace."""
-        spans = self._parts(low_half(trace_id))
+        spans = self.parts(low_half(trace_id))
         return [s for s in spans if s.trace_id == trace_id] if self._strict else spans
 
     def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
@@ -103,7 +136,7 @@ class BlockReader:
         seen: set[int] = set()
         late = 0
         for number, newest_ms in self._candidates(query, needles, slack_ms):
-            self._check_time()
+            self.check_time()
             if len(best) == query.limit and best[0] >= newest_ms:
                 late += 1
                 if best[0] >= newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
@@ -112,7 +145,7 @@ class BlockReader:
                 if low in seen:
                     continue
                 seen.add(low)
-                found = ranked(group(self._parts(low), strict=self._strict), query)
+                found = ranked(group(self.parts(low), strict=self._strict), query)
                 hits += found
                 for newest, _ in found:
                     (heapq.heappushpop if len(best) == query.limit else heapq.heappush)(
@@ -128,7 +161,7 @@ class BlockReader:
         where = "max_ms >= ? AND min_ms <= ?"
         values: list[object] = [query.start_ms - slack_ms, query.end_ms + slack_ms]
         if query.service is not None:
-            row = self._db.execute("SELECT id FROM service WHERE name = ?", (query.service,))
+            row = self.db.execute("SELECT id FROM service WHERE name = ?", (query.service,))
             service = row.fetchone()
             if service is None:
                 return
@@ -142,11 +175,11 @@ class BlockReader:
         sql = (
             f"SELECT id, max_ms, {bits} FROM block_facts {join} WHERE {where} ORDER BY max_ms DESC"  # noqa: S608 - fixed texts
         )
-        for passed, (number, max_ms, words) in enumerate(self._db.execute(sql, values)):
+        for passed, (number, max_ms, words) in enumerate(self.db.execute(sql, values)):
             if needles.may_be_in(words):
                 yield number, max_ms
             elif passed % 256 == 0:
-                self._check_time()
+                self.check_time()
 
     def _hits_in(
         self, number: int, query: TraceQuery, needles: Needles, slack_ms: int
@@ -156,13 +189,31 @@ class BlockReader:
         end_us = (query.end_ms + slack_ms + 1) * 1000
         return dict.fromkeys(
             low_half(span.trace_id)
-            for span in self._block(number)
+            for span in self.block(number).spans
             if start_us <= (span.timestamp or 0) < end_us and needles.meets(span)
         )
 
+    def log_after_cursor(self, exporter: str) -> list[LogBlock]:
+        """The next blocks for an exporter, in the order in which they were stored."""
+        rows = self.db.execute(
+            "SELECT f.id, f.spans, b.body FROM block_facts f JOIN block b USING (id)"
+            " WHERE f.id > (SELECT cursor FROM follower WHERE name = ?)"
+            " AND f.id NOT IN (SELECT id FROM again) ORDER BY f.id LIMIT ?",
+            (EXPORT + exporter, _LOG_BLOCKS),
+        )
+        blocks: list[LogBlock] = []
+        size = 0
+        for row in rows:
+            block = LogBlock(*row)
+            size += len(block.body)
+            if blocks and size > _LOG_BYTES:
+                break
+            blocks.append(block)
+        return blocks
+
     def seen(self, kind: str, owner: str) -> list[str]:
         """Names of one kind that an owner was seen with, sorted."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT value FROM seen WHERE kind = ? AND owner = ? AND (value <> '' OR kind = 'tag')",
             (kind, owner),
         )
@@ -170,27 +221,5 @@ class BlockReader:
 
     def services(self) -> list[str]:
         """Local service names."""
-        rows = self._db.execute("SELECT DISTINCT owner FROM seen WHERE kind = 'name'")
+        rows = self.db.execute("SELECT DISTINCT owner FROM seen WHERE kind = 'name'")
         return sorted(owner for (owner,) in rows)
-
-    def dependencies(self, end_ms: int, lookback_ms: int) -> list[Link]:
-        """Links of the traces in the window."""
-        start_us, end_us = (end_ms - lookback_ms) * 1000, (end_ms + 1) * 1000
-        counter = LinkCounter()
-        for low in self._lows_between(start_us, end_us):
-            self._check_time()
-            counter.add_trace(self._parts(low))
-        return counter.links()
-
-    def _lows_between(self, start_us: int, end_us: int) -> Iterable[int]:
-        rows = self._db.execute(
-            "SELECT id FROM block_facts WHERE max_ms >= ? AND min_ms <= ? ORDER BY id",
-            (start_us // 1000, end_us // 1000),
-        )
-        lows: dict[int, None] = {}
-        for (number,) in rows.fetchall():
-            self._check_time()
-            for span in self._block(number):
-                if start_us <= max(span.timestamp or 0, 0) < end_us:
-                    lows[low_half(span.trace_id)] = None
-        return lows

@@ -6,7 +6,6 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,11 +14,14 @@ from typing import Final, TypeVar
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
-from tracing.pipeline.store.reader import BlockReader
+from tracing.pipeline.store.commits import Commits
+from tracing.pipeline.store.link_sums import apply, dependencies, next_step
+from tracing.pipeline.store.port import StoreCounts, StoreError, Trace
+from tracing.pipeline.store.reader import BlockReader, LogBlock
 from tracing.pipeline.store.schema import lock, open_reader, open_writer
 from tracing.pipeline.store.waiting import WaitingRoom, release, settle_on
 from tracing.pipeline.store.writer import BlockWriter
+from tracing.pipeline.store.writing import WriterThread, flow_of
 from tracing.pipeline.tail.window import TailWindow
 
 _T = TypeVar("_T")
@@ -29,20 +31,25 @@ _READERS: Final = 2
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
 _FORGET_EVERY_S: Final = 60.0
-_COMMIT_BYTES_MAX: Final = 8 << 20  # of one transaction; the rest waits for the next
+# Links are summed once a trace's parts are likely to be together; what comes later costs its trace
+# a second time. While spans come in, the sums take this share of a thread at most.
+_DAY_NS: Final = 86_400 * 10**9
+_LINKS_AFTER_MS: Final = 30_000
+_LINKS_EVERY_S: Final = 1.0
+_LINKS_SHARE: Final = 0.1
 
 
 class SqliteStore:
     """Spans in one SQLite file (or ":memory:" for tests).
 
-    `append` returns after the commit: what was accepted survives kill -9. All batches that wait
-    while a commit runs share the next one.
+    `append` returns after the commit: what was accepted survives kill -9.
 
     Units: queue_bytes_max bounds the bodies that wait for their commit; past it `append` raises
     StoreBusyError and takes nothing. Blocks are forgotten, oldest first, once they are older than
     keep_ms or all bodies together larger than keep_bytes; a trace that lies in several blocks
     may lose its older part first. Names go when no span carried them for keep_ms. With a `tail`
-    spans wait for their verdict, as durable, and are found once they are kept.
+    spans wait for their verdict, as durable, and are found once they are kept. `exporters` read
+    what is stored from now on, each by its name.
     """
 
     def __init__(  # noqa: PLR0913 - each bound has its own
@@ -56,40 +63,41 @@ class SqliteStore:
         keep_bytes: int | None = None,
         query_s_max: float = 11.0,
         tail: TailWindow | None = None,
+        exporters: Sequence[str] = (),
     ) -> None:
         self._path = str(path)
         self.name = f"SQLiteStorage{{{self._path}}}"
         self._strict = strict
-        self._queue: deque[tuple[Batch, asyncio.Future[None]]] = deque()
-        self._queue_bytes = 0
-        self._queue_bytes_max = queue_bytes_max
-        self._queued_spans = 0
         self._query_s_max = query_s_max
         self._keep_ms = keep_ms
         self._keep_bytes = keep_bytes
-        self._wake = asyncio.Event()
-        self._closed = False
         # Only the connection that made a memory database sees it, so the writer's thread reads too.
         self._in_memory = self._path == ":memory:"
         self._lock = None if self._in_memory else lock(self._path)
         connection = self._open()
         self._writer_db = connection
-        self._writer = BlockWriter(connection, keys)
-        self._room = None if tail is None else WaitingRoom(connection, self._writer, tail)
-        if self._room is None:
+        self._writer = BlockWriter(connection, keys, exporters)
+        room = None if tail is None else WaitingRoom(connection, self._writer, tail)
+        if room is None:
             release(connection, self._writer, time.time_ns() // 1_000_000)
-        self._keep = self._writer.append if self._room is None else self._room.hold
-        self._writing = ThreadPoolExecutor(1, "store-writer")
+        self._thread = WriterThread(self._writer, room)
+        self._keep = self._writer.append if room is None else room.hold
+        self._commits = Commits(self._commit, queue_bytes_max)
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._reading = (
-            self._writing if self._in_memory else ThreadPoolExecutor(_READERS, "store-reader")
+            self._thread.executor
+            if self._in_memory
+            else ThreadPoolExecutor(_READERS, "store-reader")
         )
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._write_on(), name="store-writer")
-        self._behind = [loop.create_task(self._forget_on(), name="store-forgetter")]
-        if self._room is not None:
-            settling = settle_on(self._room, self._writing)
+        self._behind = [
+            loop.create_task(self._forget_on(), name="store-forgetter"),
+            loop.create_task(self._sum_links_on(), name="store-links"),
+        ]
+        if room is not None:
+            settling = settle_on(room, self._thread.run)
             self._behind.append(loop.create_task(settling, name="store-settler"))
 
     def _open(self) -> sqlite3.Connection:
@@ -108,66 +116,58 @@ class SqliteStore:
 
     async def append(self, batch: Batch) -> None:
         """Keep a batch; returns once it is committed."""
-        if self._closed:
-            raise StoreError("the store is closed")
-        size = len(batch.body)
-        if self._queue_bytes + size > self._queue_bytes_max and self._queue:
-            raise StoreBusyError
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append((batch, done))
-        self._queue_bytes += size
-        self._queued_spans += len(batch.spans)
-        self._wake.set()
-        await done
+        await self._commits.append(batch)
+
+    async def _commit(self, batches: Sequence[Batch], now_ms: int) -> None:
+        await self._thread.run(self._keep, batches, now_ms)
 
     async def _write_on(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            try:
-                async with asyncio.timeout(_INDEX_WITHIN_S if self._writer.unindexed else None):
-                    await self._wake.wait()
-            except TimeoutError:
+            if not await self._commits.some(_INDEX_WITHIN_S if self._writer.unindexed else None):
                 await self._write_index()
                 continue
-            self._wake.clear()
-            while self._queue:
-                taken = self._take()
-                batches = [batch for batch, _ in taken]
-                problem: Exception | None = None
-                try:
-                    now_ms = time.time_ns() // 1_000_000
-                    await loop.run_in_executor(self._writing, self._keep, batches, now_ms)
-                except Exception as error:  # noqa: BLE001 - every waiting sender needs its answer
-                    problem = StoreError(f"{type(error).__name__}: {error}")
-                for batch, done in taken:
-                    self._queue_bytes -= len(batch.body)
-                    self._queued_spans -= len(batch.spans)
-                    if done.done():
-                        continue  # the sender went away; its spans are kept all the same
-                    if problem is None:
-                        done.set_result(None)
-                    else:
-                        done.set_exception(problem)
+            while await self._commits.commit_next():
                 if self._writer.unindexed >= _UNINDEXED_MAX:
                     await self._write_index()
-            if self._closed:
+            if self._commits.closed:
                 return
 
     async def _write_index(self) -> None:
         """Searches see all committed blocks afterwards. A failure leaves it for the next time."""
         if self._writer.unindexed:
             with contextlib.suppress(sqlite3.Error):
-                await asyncio.get_running_loop().run_in_executor(
-                    self._writing, self._writer.write_index
-                )
+                await self._thread.run(self._writer.write_index)
 
-    def _take(self) -> list[tuple[Batch, asyncio.Future[None]]]:
-        taken = [self._queue.popleft()]
-        size = len(taken[0][0].body)
-        while self._queue and size < _COMMIT_BYTES_MAX:
-            taken.append(self._queue.popleft())
-            size += len(taken[-1][0].body)
-        return taken
+    async def _sum_links_on(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_LINKS_EVERY_S)
+            worked = True
+            while worked:
+                stored, start = self._writer.stored, loop.time()
+                worked = await self.sum_links(time.time_ns() // 1_000_000 - _LINKS_AFTER_MS)
+                took = loop.time() - start
+                busy = self._writer.stored != stored
+                await asyncio.sleep(took * (1 / _LINKS_SHARE - 1) if busy else 0.0)
+
+    async def sum_links(self, before_ms: int) -> bool:
+        """One step of the sums of links, over blocks stored before this; False for none left."""
+        with contextlib.suppress(sqlite3.Error, StoreError):
+            step = await self._read(lambda reader: next_step(reader, before_ms), see_all=False)
+            if step is not None:
+                day = time.time_ns() // _DAY_NS
+                outbox = self._writer.outbox
+                await self._thread.run(apply, self._writer_db, outbox, step, day)
+                return True
+        return False
+
+    async def log(self, exporter: str) -> list[LogBlock]:
+        """The next blocks for an exporter; empty when it has all."""
+        return await self._read(lambda reader: reader.log_after_cursor(exporter), see_all=False)
+
+    async def exported(self, exporter: str, number: int, refused: Sequence[int] = ()) -> None:
+        """An exporter is done with all blocks up to this one, and will never take the refused."""
+        await self._thread.run(self._writer.outbox.advance, exporter, number, refused)
 
     async def _forget_on(self) -> None:
         while True:
@@ -178,8 +178,7 @@ class SqliteStore:
 
     async def compact(self) -> None:
         """Put small blocks together, in small steps as forget does."""
-        loop = asyncio.get_running_loop()
-        while await loop.run_in_executor(self._writing, self._writer.compact_some):
+        while await self._thread.run(self._writer.compact_some):
             pass
 
     async def forget(self, now_ms: int) -> int:
@@ -190,12 +189,9 @@ class SqliteStore:
         if self._keep_ms is None and self._keep_bytes is None:
             return 0
         before_ms = None if self._keep_ms is None else now_ms - self._keep_ms
-        loop = asyncio.get_running_loop()
         gone = 0
         while True:
-            step = await loop.run_in_executor(
-                self._writing, self._writer.forget_some, before_ms, self._keep_bytes
-            )
+            step = await self._thread.run(self._writer.forget_some, before_ms, self._keep_bytes)
             if not step:
                 return gone
             gone += step
@@ -211,7 +207,7 @@ class SqliteStore:
             reader = self._local.reader = BlockReader(connection, strict=self._strict)
         return reader
 
-    async def _read(self, ask: Callable[[BlockReader], _T]) -> _T:
+    async def _read(self, ask: Callable[[BlockReader], _T], *, see_all: bool = True) -> _T:
         def run() -> _T:
             try:
                 reader = self._reader()
@@ -221,7 +217,8 @@ class SqliteStore:
             except sqlite3.Error as error:
                 raise StoreError(f"{type(error).__name__}: {error}") from error
 
-        await self._write_index()
+        if see_all:
+            await self._write_index()
         return await asyncio.get_running_loop().run_in_executor(self._reading, run)
 
     async def trace(self, trace_id: str) -> Trace:
@@ -254,7 +251,7 @@ class SqliteStore:
 
     async def dependencies(self, end_ms: int, lookback_ms: int) -> list[Link]:
         """Links of the traces in the window."""
-        return await self._read(lambda reader: reader.dependencies(end_ms, lookback_ms))
+        return await self._read(lambda reader: dependencies(reader, end_ms, lookback_ms))
 
     async def check(self) -> None:
         """A read that touches the file."""
@@ -264,30 +261,30 @@ class SqliteStore:
 
     def counts(self) -> StoreCounts:
         """The ledger of this moment."""
+        seen = self._thread.seen
         return StoreCounts(
-            stored=self._writer.stored,
-            evicted=self._writer.evicted,
-            queued=self._queued_spans,
-            blocks=self._writer.blocks,
-            size_bytes=self._writer.size_bytes,
-            tail=None if self._room is None else self._room.counts(),
+            flow_of(self._thread.begun, seen, self._commits.spans, self._commits.failed),
+            stored=seen.stored,
+            evicted=seen.evicted,
+            blocks=seen.blocks,
+            size_bytes=seen.size_bytes,
+            tail=seen.tail,
+            standing=seen.standing,
         )
 
     async def aclose(self) -> None:
         """Commit what waits, fold the log into the file, close."""
-        self._closed = True
-        self._wake.set()
+        self._commits.close()
         for task in self._behind:
             task.cancel()
         await asyncio.gather(*self._behind, return_exceptions=True)
         await self._task
-        loop = asyncio.get_running_loop()
         if not self._in_memory:
-            await loop.run_in_executor(None, self._reading.shutdown)
+            await asyncio.get_running_loop().run_in_executor(None, self._reading.shutdown)
         for connection in self._opened:
             connection.close()
-        await loop.run_in_executor(self._writing, self._close_writer)
-        self._writing.shutdown()
+        await self._thread.run(self._close_writer)
+        self._thread.executor.shutdown()
         self._unlock()
 
     def _close_writer(self) -> None:

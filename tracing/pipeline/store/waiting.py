@@ -9,8 +9,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from tracing.pipeline.batch import Batch, batch_of, grouped
@@ -35,6 +34,7 @@ _COUNT: Final = (
     "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = spans + ?2"
 )
 _ACCEPTED: Final = "tail.accepted"
+_KEPT: Final = "tail.kept"
 _DROPPED: Final = "tail.dropped."
 
 
@@ -51,10 +51,10 @@ class WaitingRoom:
         self._blocks = blocks
         self._window = window
         connection.executescript(_TABLES)
-        self._kept = 0
         self._dropped_now: dict[str, int] = {}
         ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
         self._accepted: int = ledger.get(_ACCEPTED, 0)
+        self._kept: int = ledger.get(_KEPT, 0)
         self._dropped: dict[str, int] = {
             entry.removeprefix(_DROPPED): spans
             for entry, spans in ledger.items()
@@ -122,6 +122,7 @@ class WaitingRoom:
             for low, last in awaited.items()
         ]
         statements += [(_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()]
+        statements.append((_COUNT, (_KEPT, len(kept))))
         try:
             self._blocks.append([batch_of(kept)] if kept else [], now_ms, statements)
         except BaseException:
@@ -137,10 +138,10 @@ class WaitingRoom:
         """The ledger of this moment."""
         return TailCounts(
             accepted=self._accepted,
+            kept=self._kept,
             waiting=self._window.spans,
             dropped=dict(self._dropped),
             read_back=self._read,
-            kept_now=self._kept,
             dropped_now=dict(self._dropped_now),
         )
 
@@ -153,11 +154,15 @@ def release(connection: sqlite3.Connection, blocks: BlockWriter, now_ms: int) ->
         pass
 
 
-async def settle_on(room: WaitingRoom, writing: Executor) -> None:
-    """Settle rows as they become due, one at a time so that senders wait for no more than one."""
-    loop = asyncio.get_running_loop()
+async def settle_on(
+    room: WaitingRoom, run: Callable[[Callable[[], bool]], Awaitable[bool]]
+) -> None:
+    """Settle rows as they become due, a few at a time so that senders wait for no more than that.
+
+    `run` runs a job in the writer's thread.
+    """
     while True:
         await asyncio.sleep(_SETTLE_EVERY_S)
         with contextlib.suppress(sqlite3.Error):  # a full disk: the rows wait on
-            while await loop.run_in_executor(writing, room.settle, time.time_ns() // 1_000_000):
+            while await run(lambda: room.settle(time.time_ns() // 1_000_000)):
                 pass

@@ -8,6 +8,7 @@ from typing import Final
 from tracing.pipeline.batch import Batch, BlockIndex, grouped, index_of
 from tracing.pipeline.model import V2Span, decode_strict
 from tracing.pipeline.store.compact import compact_some
+from tracing.pipeline.store.outbox import Outbox
 from tracing.pipeline.store.words import WordBits
 
 _EVICT_BLOCKS: Final = 16  # of one transaction: some 5 ms for which senders wait
@@ -42,7 +43,9 @@ class BlockWriter:
     the process died is indexed on the next start.
     """
 
-    def __init__(self, connection: sqlite3.Connection, keys: Iterable[str]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, keys: Iterable[str], exporters: Sequence[str] = ()
+    ) -> None:
         self._db = connection
         self._keys = tuple(keys)
         self._services: dict[str, int] = {}
@@ -61,7 +64,10 @@ class BlockWriter:
         self._next = 1 + connection.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()[0]
         self._pending: list[_Pending] = []
         self._words = WordBits()
+        self._forgot_day = 0
+        self.outbox = Outbox(connection)
         self._recover()
+        self.outbox.follow(exporters)
 
     @property
     def unindexed(self) -> int:
@@ -119,6 +125,7 @@ class BlockWriter:
         words = self._words.of_block(spans, index.names, index.remotes)
         self._pending.append(_Pending(number, len(body), len(spans), stored_ms, index, words))
         self.stored += len(spans)
+        self.outbox.take(len(spans))
         self.blocks += 1
         self.size_bytes += len(body)
 
@@ -143,6 +150,7 @@ class BlockWriter:
             for block in pending:
                 self._write_names(block.index, block.stored_ms // _DAY_MS)
             self._write_ledger("stored", self.stored)
+            self.outbox.write_kept()
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -215,7 +223,8 @@ class BlockWriter:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            fewer, bytes_gained = compact_some(db, self._words, self._next)
+            followed_to = self.outbox.followed_to()
+            fewer, bytes_gained = compact_some(db, self._words, self._next, followed_to)
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -248,8 +257,8 @@ class BlockWriter:
     def _evict(self, blocks: Sequence[int]) -> int:
         db = self._db
         spans_gone = bytes_gone = 0
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.outbox.transaction():
+            self.outbox.forget(blocks)
             for number in blocks:
                 body = db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()[0]
                 spans = decode_strict(body)
@@ -263,16 +272,19 @@ class BlockWriter:
                 db.execute("DELETE FROM block_facts WHERE id = ?", (number,))
                 db.execute("DELETE FROM block_words WHERE id = ?", (number,))
             self._write_ledger("evicted", self.evicted + spans_gone)
-            db.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
         self.evicted += spans_gone
         self.blocks -= len(blocks)
         self.size_bytes -= bytes_gone
         return spans_gone
 
     def _forget_names(self, before_day: int) -> None:
-        """Drop names that no span carried since that day (days since 1970)."""
+        """Drop names that no span carried, and sums that no span changed, since that day.
+
+        Units: days since 1970.
+        """
+        if before_day == self._forgot_day:
+            return
+        self._forgot_day = before_day
+        self._db.execute("DELETE FROM link_sum WHERE day < ?", (before_day,))
         self._db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
         self._seen = {key: day for key, day in self._seen.items() if day >= before_day}

@@ -1,0 +1,95 @@
+"""Sums of links against the links counted from all traces at once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.kits.span_store import HOUR_MS, span
+from tracing.pipeline.batch import batch_of
+from tracing.pipeline.model import Kind, V2Span
+from tracing.pipeline.store import compact
+from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.store.sqlite import SqliteStore
+
+MINUTE_MS = 60_000
+EVER = 1 << 60
+KINDS: tuple[Kind, ...] = ("CLIENT", "SERVER", "PRODUCER", "CONSUMER")
+
+
+def part(number: int, own: int, parent: int, at_s: int | None, sort: int) -> V2Span:
+    one = span(
+        number,
+        own,
+        parent=parent,
+        kind=KINDS[sort % 4],
+        service=f"s{own}",
+        remote=f"s{parent}" if parent else None,
+        at_ms=HOUR_MS // MINUTE_MS * MINUTE_MS + (at_s or 0) * 1000,
+        tags={"error": ""} if sort > 3 else None,
+    )
+    if at_s is None:
+        one.timestamp = None
+    return one
+
+
+parts = st.builds(
+    part,
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.none() | st.integers(0, 299),
+    st.integers(0, 5),
+)
+steps = st.lists(
+    st.lists(parts, min_size=1, max_size=6) | st.sampled_from(["sum", "compact"]), max_size=14
+)
+windows = st.lists(st.tuples(st.integers(-60, 400), st.integers(1, 400)), min_size=1, max_size=4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps, windows)
+def test_the_sums_are_what_counting_every_trace_gives(
+    plan: list[list[V2Span] | str], asked: list[tuple[int, int]]
+) -> None:
+    async def check() -> None:
+        store, plain = SqliteStore(":memory:"), MemoryStore()
+        start_ms = HOUR_MS // MINUTE_MS * MINUTE_MS
+        for step in plan:
+            if step == "sum":
+                await store.services()  # writes the index, which the sums follow
+                await store.sum_links(EVER)
+            elif step == "compact":
+                await store.compact()
+            elif not isinstance(step, str):
+                await store.append(batch_of(step))
+                await plain.append(batch_of(step))
+        for end_s, lookback_s in [*asked, (0, start_ms // 1000)]:
+            window = (start_ms + end_s * 1000, lookback_s * 1000)
+            ours, theirs = await store.dependencies(*window), await plain.dependencies(*window)
+            assert sorted(ours, key=repr) == sorted(theirs, key=repr)
+        await store.aclose()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compact, "_RUN_MIN", 2)  # else no example would be long enough
+        asyncio.run(check())
+
+
+async def test_sums_outlive_the_process_and_go_with_their_spans(tmp_path: Path) -> None:
+    path = tmp_path / "spans"
+    store = SqliteStore(path, keep_ms=86_400_000)
+    await store.append(batch_of([part(1, 2, 1, 70, 0)]))
+    await store.services()
+    assert await store.sum_links(EVER)
+    assert not await store.sum_links(EVER)
+    await store.aclose()
+    store = SqliteStore(path, keep_ms=86_400_000)
+    [link] = await store.dependencies(HOUR_MS + 5 * MINUTE_MS, 10 * MINUTE_MS)
+    assert (link.parent, link.child, link.call_count) == ("s2", "s1", 1)
+    in_days_ms = 4 * 86_400_000
+    await store.forget(HOUR_MS + in_days_ms * 1000)
+    await store.forget(HOUR_MS + in_days_ms * 1000)
+    assert await store.dependencies(HOUR_MS + 5 * MINUTE_MS, 10 * MINUTE_MS) == []
+    await store.aclose()

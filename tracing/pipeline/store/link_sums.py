@@ -1,0 +1,191 @@
+"""Dependency links as sums by the minute, so that a day of them is read in a moment.
+
+A trace is counted under the minutes in which it has spans. Sums follow the log of blocks: a step
+takes the next blocks, takes back what was counted for those of their traces that had older parts,
+and counts them anew. What no step has come to yet is counted when somebody asks, and so are the
+ends of a window that do not fall between two minutes; the answer is always the exact one.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from tracing.pipeline.links import Link, LinkCounter
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.store.outbox import LINKS, Outbox
+from tracing.pipeline.store.reader import BlockReader
+
+_MINUTE_US: Final = 60_000_000
+_STEP_BLOCKS: Final = 32
+_STEP_SPANS: Final = 4_096  # some 30 ms of a thread
+_AGAIN: Final = "SELECT id FROM again"
+
+
+class _Key(NamedTuple):
+    """The minutes of a trace, since 1970; `minutes` names them where some between are missing."""
+
+    first: int
+    last: int
+    minutes: str
+
+
+class Step(NamedTuple):
+    """What to add to the sums for all blocks up to this number.
+
+    Shape: rows are (first, last, minutes, parent, child, calls, errors).
+    """
+
+    number: int
+    rows: list[tuple[int, int, str, str, str, int, int]]
+
+
+def _times(trace: Iterable[V2Span]) -> list[int]:
+    """When a trace happened; a span without a time at 0, as with the real server."""
+    return [span.timestamp or 0 for span in trace]
+
+
+def _key(trace: Iterable[V2Span]) -> _Key:
+    minutes = {time // _MINUTE_US for time in _times(trace)}
+    first, last = min(minutes), max(minutes)
+    if last - first + 1 == len(minutes):
+        return _Key(first, last, "")
+    return _Key(first, last, ",".join(map(str, sorted(minutes))))
+
+
+def next_step(reader: BlockReader, before_ms: int) -> Step | None:
+    """The next of the sums' work, of blocks that were stored before this time; None for none."""
+    (cursor,) = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,)).fetchone()
+    rows = reader.db.execute(
+        f"SELECT id, spans, stored_ms FROM block_facts WHERE id > ? AND id NOT IN ({_AGAIN})"  # noqa: S608 - fixed texts
+        " ORDER BY id LIMIT ?",
+        (cursor, _STEP_BLOCKS),
+    ).fetchall()
+    numbers: list[int] = []
+    spans = 0
+    for number, count, stored_ms in rows:
+        if stored_ms >= before_ms or (numbers and spans + count > _STEP_SPANS):
+            break
+        numbers.append(number)
+        spans += count
+    if not numbers:
+        return None
+    was_summed = _summed(reader.db, cursor)
+    is_summed = _summed(reader.db, numbers[-1])
+    counters: dict[_Key, LinkCounter] = {}
+    for low in {low: None for number in numbers for low in reader.block(number).by_low()}:
+        for among, weight in ((was_summed, -1), (is_summed, 1)):
+            trace = reader.parts(low, among)
+            if trace:
+                counters.setdefault(_key(trace), LinkCounter()).add_trace(trace, weight)
+    return Step(
+        numbers[-1],
+        [(*key, *link) for key, counter in counters.items() for link in counter.sums() if link[2]],
+    )
+
+
+def apply(connection: sqlite3.Connection, outbox: Outbox, step: Step, day: int) -> None:
+    """Write a step down; one transaction. Units: day is days since 1970."""
+    with outbox.transaction():
+        connection.executemany(
+            "INSERT INTO link_sum VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE"
+            " SET calls = calls + ?6, errors = errors + ?7, day = ?8",
+            [(*row, day) for row in step.rows],
+        )
+        outbox.links_done(step.number)
+
+
+def dependencies(reader: BlockReader, end_ms: int, lookback_ms: int) -> list[Link]:
+    """The links of the traces with a span in the window, both ends included."""
+    return _Asked(reader, max(end_ms - lookback_ms, 0) * 1000, (end_ms + 1) * 1000).links()
+
+
+class _Asked:
+    """One question. Units: start_us belongs to the window, end_us not any more."""
+
+    def __init__(self, reader: BlockReader, start_us: int, end_us: int) -> None:
+        self._reader = reader
+        self._start_us, self._end_us = start_us, end_us
+        # The minutes that lie in the window as a whole; none where last is before first.
+        self._first, self._last = -(-start_us // _MINUTE_US), end_us // _MINUTE_US - 1
+        row = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,))
+        self._cursor: int = row.fetchone()[0]
+        self._is_summed = _summed(reader.db, self._cursor)
+        self._counter = LinkCounter()
+
+    def links(self) -> list[Link]:
+        if self._first <= self._last:
+            self._add_sums()
+        self._add_edges()
+        self._add_unsummed()
+        return self._counter.links()
+
+    def _add_sums(self) -> None:
+        """Whole minutes."""
+        where = "FROM link_sum WHERE first <= ? AND last >= ?"
+        bounds = (self._last, self._first)
+        for row in self._reader.db.execute(
+            f"SELECT parent, child, sum(calls), sum(errors) {where} AND minutes = ''"
+            " GROUP BY parent, child",
+            bounds,
+        ):
+            self._counter.add_sum(*row)
+        for minutes, *row in self._reader.db.execute(
+            f"SELECT minutes, parent, child, calls, errors {where} AND minutes <> ''",
+            bounds,
+        ):
+            if any(self._first <= int(minute) <= self._last for minute in minutes.split(",")):
+                self._counter.add_sum(*row)
+
+    def _add_edges(self) -> None:
+        """Traces that have spans in the window, but none in one of its whole minutes."""
+        inner_us = self._first * _MINUTE_US, (self._last + 1) * _MINUTE_US
+        if self._first <= self._last:
+            edges = [(self._start_us, inner_us[0]), (inner_us[1], self._end_us)]
+        else:
+            edges = [(self._start_us, self._end_us)]
+        for low in {low: None for edge in edges for low in self._lows_between(*edge)}:
+            self._reader.check_time()
+            trace = self._reader.parts(low, self._is_summed)
+            times = _times(trace)
+            if not _any_in(times, *inner_us) and _any_in(times, self._start_us, self._end_us):
+                self._counter.add_trace(trace)
+
+    def _lows_between(self, start_us: int, end_us: int) -> Iterator[int]:
+        if start_us >= end_us:
+            return
+        rows = self._reader.db.execute(
+            "SELECT id FROM block_facts WHERE max_ms >= ? AND min_ms <= ? ORDER BY id",
+            (start_us // 1000, end_us // 1000),
+        )
+        for (number,) in rows.fetchall():
+            if self._is_summed(number):
+                self._reader.check_time()
+                for low, spans in self._reader.block(number).by_low().items():
+                    if any(start_us <= max(span.timestamp or 0, 0) < end_us for span in spans):
+                        yield low
+
+    def _add_unsummed(self) -> None:
+        """What the sums do not know yet, and what it changes of what they know."""
+        rows = self._reader.db.execute(
+            f"SELECT id FROM block_facts WHERE id > ? AND id NOT IN ({_AGAIN}) ORDER BY id",  # noqa: S608 - fixed texts
+            (self._cursor,),
+        )
+        seen: set[int] = set()
+        for (number,) in rows.fetchall():
+            self._reader.check_time()
+            for low in self._reader.block(number).by_low().keys() - seen:
+                seen.add(low)
+                for among, weight in ((self._is_summed, -1), (None, 1)):
+                    trace = self._reader.parts(low, among)
+                    if _any_in(_times(trace), self._start_us, self._end_us):
+                        self._counter.add_trace(trace, weight)
+
+
+def _any_in(times: Iterable[int], start_us: int, end_us: int) -> bool:
+    return any(start_us <= time < end_us for time in times)
+
+
+def _summed(db: sqlite3.Connection, cursor: int) -> Callable[[int], bool]:
+    """Tells whether what a block holds is summed when the cursor is here."""
+    again = {number for (number,) in db.execute(_AGAIN)}
+    return lambda number: number <= cursor or number in again
