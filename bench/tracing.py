@@ -1,7 +1,7 @@
 """What does tracing cost the request's path? Each step alone, then a sampled request whole.
 
-A whole request: its context read, decided and written on, two spans recorded, and their share of
-encoding and of the POST to a collector process.
+A whole request: its context read, decided and written on, both spans recorded as one exchange, and
+their share of encoding and of the POSTs to a collector process.
 """
 
 import argparse
@@ -20,8 +20,10 @@ from typing import Final
 import uvloop
 
 from bench.collector import free_port, wait_ready
-from tracing.context import new_root
+from tracing.context import TraceContext, new_root
+from tracing.encode.exchange_json import encode_records
 from tracing.encode.zipkin_json import encode_spans
+from tracing.exchange import ExchangeRecord, SpanRoute
 from tracing.l5d import read_context, write_context
 from tracing.recorder import Recorder, ZipkinHttpExporter
 from tracing.sampler import decide
@@ -30,6 +32,7 @@ from tracing.span import Endpoint, SpanRecord
 EDGE: Final = Endpoint("edge", "10.0.0.1", 80)
 HELLO: Final = Endpoint("hello", "10.0.0.2", 7777)
 ROUTE: Final = {"service": "/svc/hello", "client": "/#/io.l5d.fs/hello", "dtab.version": "12"}
+SPAN_ROUTE: Final = SpanRoute("http /svc/hello", EDGE, EDGE, ROUTE, {"l5d.success": "1.0"})
 GOAL_US: Final = 5.0
 
 
@@ -49,6 +52,24 @@ def _record(kind: str, trace: bytes, own: bytes, parent: bytes | None) -> SpanRe
     )
 
 
+def _exchange(server: TraceContext, client_id: bytes) -> ExchangeRecord:
+    return ExchangeRecord(
+        SPAN_ROUTE,
+        server,
+        client_id,
+        b"GET",
+        b"/things/42",
+        200,
+        1_763_000_000_000_000,
+        1_234,
+        "10.0.0.9",
+        41_234,
+        HELLO,
+        0,
+        1_024,
+    )
+
+
 def per_call_us(call: Callable[[], object], count: int) -> float:
     """Median of five runs, in microseconds of CPU."""
     runs = []
@@ -64,13 +85,16 @@ def _steps(count: int) -> None:
     ctx = new_root(b"rootroot").child(b"childchi").with_sampled(sampled=True)
     header = write_context(ctx)
     spans = [_record("CLIENT", b"%08d" % n, b"%08d" % n, None) for n in range(100)]
+    pairs = [_exchange(ctx, b"%08d" % n) for n in range(64)]
     steps: list[tuple[str, Callable[[], object], int]] = [
         ("read l5d-ctx-trace", lambda: read_context(header), 1),
         ("decide, already decided", lambda: decide(ctx, None, 0.001, 7), 1),
         ("decide, new", lambda: decide(new_root(b"rootroot"), None, 0.001, 7), 1),
         ("write l5d-ctx-trace", lambda: write_context(ctx), 1),
         ("make a span record", lambda: _record("CLIENT", b"12345678", b"12345678", None), 1),
+        ("make an exchange record", lambda: _exchange(ctx, b"12345678"), 1),
         ("encode a span (of 100)", lambda: encode_spans(spans), 100),
+        ("encode an exchange (of 64)", lambda: encode_records(pairs), 64),
     ]
     for name, call, divide in steps:
         print(f"{name:<28} {per_call_us(call, count // divide) / divide:7.3f} us")
@@ -93,8 +117,7 @@ async def _requests(url: str, count: int, *, sampled: bool) -> float:
         client = server.child(ids[at + 8 : at + 16])
         write_context(client)
         if recorded:
-            for kind, one in (("SERVER", server), ("CLIENT", client)):
-                recorder.record(_record(kind, one.trace_id, one.span_id, one.parent_id))
+            recorder.exchange(_exchange(server, client.span_id))
         if number % 50 == 0:
             await asyncio.sleep(0)
             while recorder.queued > 5_000:  # noqa: ASYNC110 - paced like a sender, not waited for

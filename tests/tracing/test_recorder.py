@@ -8,10 +8,10 @@ import pytest
 
 from tests.tracing.test_encode import record
 from tests.vectors.zipkin import running
-from tracing.encode.zipkin_json import encode_spans
+from tracing.encode.exchange_json import encode_records
+from tracing.exchange import Record
 from tracing.pipeline.collector import Collector
 from tracing.recorder import ExportError, ExportRefusedError, Recorder, ZipkinHttpExporter
-from tracing.span import SpanRecord
 
 
 @pytest.fixture
@@ -30,18 +30,18 @@ class Script:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        return encode_spans(records)
+    def encode(self, records: Sequence[Record]) -> bytes:
+        return encode_records(records)
 
-    def join(self, pieces: Sequence[bytes]) -> bytes:
-        return b"|".join(pieces)
+    def size(self, piece: bytes) -> int:
+        return len(piece)
 
-    async def send(self, body: bytes) -> None:
+    async def send(self, pieces: Sequence[bytes]) -> None:
         self.sent.set()
         await self.gate.wait()
         if self.answers:
             raise self.answers.pop(0)
-        self.bodies.append(body)
+        self.bodies.append(b"|".join(pieces))
 
     async def aclose(self) -> None:
         self.gate.set()
@@ -53,7 +53,7 @@ def balanced(recorder: Recorder) -> bool:
 
 
 async def test_recorded_spans_arrive_at_a_real_collector(collector: Collector) -> None:
-    recorder = Recorder(ZipkinHttpExporter(collector.url), batch_max=150)
+    recorder = Recorder(ZipkinHttpExporter(collector.url), batch_bytes=32 << 10)
     await recorder.start()
     for number in range(1, 501):
         recorder.record(record(span_id=number.to_bytes(8, "big")))
@@ -115,10 +115,10 @@ async def test_a_collector_that_never_answers_holds_nobody_up() -> None:
     await script.sent.wait()
     for _ in range(100):
         recorder.record(record())
-    assert recorder.queued == 51
+    assert (recorder.queued, recorder.dropped_queue_full) == (50, 51)
     assert balanced(recorder)
     await recorder.aclose()
-    assert recorder.dropped_closed == 51
+    assert recorder.dropped_closed == 50
     assert balanced(recorder)
 
 
@@ -137,5 +137,5 @@ async def test_nobody_listening_is_a_counted_loss() -> None:
 async def test_a_real_refusal_is_told_from_a_real_failure(collector: Collector) -> None:
     exporter = ZipkinHttpExporter(collector.url)
     with pytest.raises(ExportRefusedError, match="400"):
-        await exporter.send(b"nonsense")
+        await exporter.send([b"nonsense"])
     await exporter.aclose()

@@ -70,7 +70,9 @@ async def collector() -> AsyncIterator[Collector]:
 
 
 async def test_recorded_spans_arrive_at_our_own_receiver(collector: Collector) -> None:
-    recorder = Recorder(ScribeExporter("127.0.0.1", collector.scribe_port or 0), batch_max=150)
+    recorder = Recorder(
+        ScribeExporter("127.0.0.1", collector.scribe_port or 0), batch_bytes=40 << 10
+    )
     await recorder.start()
     for number in range(1, 501):
         recorder.record(record(span_id=number.to_bytes(8), trace_id=bytes(8) + b"\1" * 8))
@@ -105,10 +107,10 @@ async def test_bad_spans_are_refused_once_and_the_connection_goes_on(
     collector: Collector,
 ) -> None:
     exporter = ScribeExporter("127.0.0.1", collector.scribe_port or 0)
-    bad = exporter.join([exporter.encode([record(span_id=bytes(8))])])
+    bad = [exporter.encode([record(span_id=bytes(8))])]
     with pytest.raises(ExportRefusedError, match="refused"):
         await exporter.send(bad)
-    await exporter.send(exporter.join([exporter.encode([record()])] * 2))
+    await exporter.send([exporter.encode([record()])] * 2)
     await exporter.aclose()
     assert collector.ingest.counts["scribe"].stored == 2
 
@@ -165,7 +167,7 @@ async def test_an_answer_that_is_none_is_a_failure_and_the_next_call_is_fresh(
 ) -> None:
     async with answering(answer, reply(2, 2, GOOD)) as port:
         exporter = ScribeExporter("127.0.0.1", port)
-        body = exporter.join([exporter.encode([record()])])
+        body = [exporter.encode([record()])]
         with pytest.raises(ExportError) as raised:
             await exporter.send(body)
         assert not isinstance(raised.value, ExportRefusedError)
@@ -177,5 +179,5 @@ async def test_a_server_that_never_answers_is_left_in_time() -> None:
     async with answering(b"") as port:
         exporter = ScribeExporter("127.0.0.1", port, timeout_s=0.05)
         with pytest.raises(ExportError):
-            await exporter.send(exporter.join([exporter.encode([record()])]))
+            await exporter.send([exporter.encode([record()])])
         await exporter.aclose()

@@ -69,6 +69,12 @@ class _Endpoints:
 _endpoints: Final = _Endpoints()
 
 
+def endpoint_json(endpoint: Endpoint) -> str:
+    """One endpoint's object, empty when nothing is known of it."""
+    text = (_endpoints.known.get(id(endpoint)) or _endpoints.add(endpoint))[1]
+    return "" if text is None else bytes(text).decode()
+
+
 def encode_spans(records: Iterable[SpanRecord]) -> bytes:
     """A v2 list as POST /api/v2/spans takes it, members in Zipkin's own order.
 

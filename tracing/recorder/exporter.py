@@ -1,32 +1,41 @@
 """The port between the recorder's queue and whoever takes the spans."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from tracing.span import SpanRecord
+from tracing.exchange import Record
+
+Piece = TypeVar("Piece")
 
 
 class ExportError(Exception):
-    """The batch did not arrive; it may be sent again."""
+    """The batch did not arrive; it may be sent again.
+
+    Units: retry_after_s is what the collector asked for, None where it asked for nothing.
+    """
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class ExportRefusedError(ExportError):
     """The collector read the batch and will never take it; sending it again changes nothing."""
 
 
-class Exporter(Protocol):
-    """Turns records into a body and sends it; the recorder decides when, and how often."""
+class Exporter(Protocol[Piece]):
+    """Turns records into pieces of a batch and sends it; the recorder decides when, how often."""
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """The records as one piece; pieces of a batch are joined by `join`. Never waits."""
+    def encode(self, records: Sequence[Record]) -> Piece:
+        """A few records, ready to be sent. Never waits."""
         ...
 
-    def join(self, pieces: Sequence[bytes]) -> bytes:
-        """One body from the pieces of one batch."""
+    def size(self, piece: Piece) -> int:
+        """About how many bytes of the batch a piece takes."""
         ...
 
-    async def send(self, body: bytes) -> None:
-        """Deliver one body. Raises: ExportError, ExportRefusedError."""
+    async def send(self, pieces: Sequence[Piece]) -> None:
+        """Deliver one batch. Raises: ExportError, ExportRefusedError."""
         ...
 
     async def aclose(self) -> None:

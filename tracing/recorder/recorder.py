@@ -4,94 +4,115 @@ import asyncio
 import logging
 import random
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from tracing.exchange import ExchangeRecord, Record, spans_of
 from tracing.recorder.exporter import Exporter, ExportError, ExportRefusedError
 from tracing.span import SpanRecord
 
 _log: Final = logging.getLogger(__name__)
 
 # Encoding shares the request's event loop (a thread would make it wait for the interpreter lock,
-# up to 5 ms). A piece of this many spans holds it for about 0.2 ms.
-_PIECE_SPANS: Final = 100
-# A batch of large spans ends here, well below the 10 MiB that collectors take at once.
-_BATCH_BYTES: Final = 4 << 20
+# up to 5 ms). A piece holds it for about 0.1 ms, and is encoded as soon as it is full: records
+# that wait for a batch of thousands have left the CPU's caches by then, and cost twice as much.
+_PIECE_RECORDS: Final = 64
 _BACKOFF_FIRST_S: Final = 0.1
 _BACKOFF_MAX_S: Final = 5.0
+_RETRY_AFTER_MAX_S: Final = 30.0
 
 
 class Recorder:
     """Takes spans from the request's path at once and exports them in batches behind it.
 
-    `record` belongs to the event loop's thread. A collector that is down or slow costs the path
-    nothing: a batch is tried `attempts_max` times while the queue fills up to `queue_max`, then
-    new spans are dropped and counted.
+    `record` and `exchange` belong to the event loop's thread. A collector that is down or slow
+    costs the path nothing: a batch is tried `attempts_max` times while the queue fills up to
+    `queue_max`, then new spans are dropped and counted.
 
     Ledger: recorded == exported + dropped() + queued, at every moment.
-    Units: queue_max and batch_max count spans (a record is about 1 KB), *_s are seconds. Sending
-    costs 0.9 ms of CPU whatever the size, so batches are large.
+    Units: queue_max counts spans, those encoded and being sent included (at most 1 KB each);
+    a batch goes at batch_bytes or after flush_interval_s, whichever is first.
     """
 
     def __init__(
         self,
-        exporter: Exporter,
+        exporter: Exporter[Any],  # its pieces are its own affair
         *,
         queue_max: int = 50_000,
-        batch_max: int = 4_000,
+        batch_bytes: int = 256 << 10,
         flush_interval_s: float = 0.5,
         attempts_max: int = 6,
         close_timeout_s: float = 3.0,
     ) -> None:
         self._exporter = exporter
-        self._queue: deque[SpanRecord] = deque()
+        self._queue: deque[Record] = deque()
+        self._pieces: list[Any] = []
+        self._piece_spans = 0
+        self._piece_bytes = 0
         self._queue_max = queue_max
-        self._batch_max = batch_max
+        self._batch_bytes = batch_bytes
         self._flush_interval_s = flush_interval_s
         self._attempts_max = attempts_max
         self._close_timeout_s = close_timeout_s
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._in_flight = 0
         self._failing = False
+        self.queued = 0
+        """Spans taken and not yet decided about, those being sent included."""
         self.recorded = 0
         self.exported = 0
         self.batches = 0
         self.retries = 0
         self.dropped_queue_full = 0
+        self.dropped_not_encoded = 0
         self.dropped_refused = 0
         self.dropped_export_failed = 0
         self.dropped_closed = 0
-
-    @property
-    def queued(self) -> int:
-        """Spans taken and not yet decided about, those being sent included."""
-        return len(self._queue) + self._in_flight
 
     def dropped(self) -> dict[str, int]:
         """Lost spans by reason."""
         return {
             "queue_full": self.dropped_queue_full,
+            "not_encoded": self.dropped_not_encoded,
             "refused": self.dropped_refused,
             "export_failed": self.dropped_export_failed,
             "closed": self.dropped_closed,
         }
 
+    # ---- on the request's path
+
     def record(self, span: SpanRecord) -> None:
         """Take one span. Never waits, never raises; past the bound the span is dropped."""
         self.recorded += 1
-        queue = self._queue
-        size = len(queue)
-        if size >= self._queue_max:
+        if self.queued >= self._queue_max:
             self.dropped_queue_full += 1
             return
+        self.queued += 1
+        queue = self._queue
         queue.append(span)
-        if size == self._batch_max:
-            self._wake.set()
+        if len(queue) == _PIECE_RECORDS and self._loop is not None:
+            self._loop.call_soon(self._encode_waiting)
+
+    def exchange(self, exchange: ExchangeRecord) -> None:
+        """Take both spans of an exchange, on the same terms."""
+        self.recorded += 2
+        if self.queued >= self._queue_max:
+            self.dropped_queue_full += 2
+            return
+        self.queued += 2
+        queue = self._queue
+        queue.append(exchange)
+        if len(queue) == _PIECE_RECORDS and self._loop is not None:
+            self._loop.call_soon(self._encode_waiting)
+
+    # ---- behind it
 
     async def start(self) -> None:
         """Begin to export. The recorder owns the task until aclose."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="span-recorder")
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name="span-recorder")
 
     async def aclose(self) -> None:
         """Export what is queued, within close_timeout_s, and stop; the rest counts as dropped."""
@@ -103,10 +124,42 @@ class Recorder:
                 task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        self._loop = None
         self.dropped_closed += self.queued
-        self._in_flight = 0
+        self.queued = 0
         self._queue.clear()
+        self._pieces.clear()
         await self._exporter.aclose()
+
+    def _encode_waiting(self) -> None:
+        """Encode a piece while it is warm, unless a whole batch waits for the one being sent."""
+        if self._piece_bytes < self._batch_bytes:
+            self._encode_piece()
+            if self._piece_bytes >= self._batch_bytes:
+                self._wake.set()
+
+    def _encode_piece(self) -> None:
+        queue = self._queue
+        records = [queue.popleft() for _ in range(min(len(queue), _PIECE_RECORDS))]
+        try:
+            self._keep(self._exporter.encode(records), records)
+        except Exception:  # noqa: BLE001 - one bad record must not end the recorder
+            for record in records:
+                self._encode_alone(record)
+
+    def _encode_alone(self, record: Record) -> None:
+        try:
+            self._keep(self._exporter.encode([record]), [record])
+        except Exception:  # noqa: BLE001 - this is the bad one
+            spans = len(spans_of(record))
+            self.dropped_not_encoded += spans
+            self.queued -= spans
+            _log.exception("%d spans could not be encoded", spans)
+
+    def _keep(self, piece: Any, records: Sequence[Record]) -> None:
+        self._pieces.append(piece)
+        self._piece_bytes += self._exporter.size(piece)
+        self._piece_spans += sum(2 if type(one) is ExchangeRecord else 1 for one in records)
 
     async def _run(self) -> None:
         while not self._closing.is_set():
@@ -116,46 +169,37 @@ class Recorder:
             except TimeoutError:
                 pass
             self._wake.clear()
+            await self._export_batch()
             # A batch that filled up while another was sent goes at once; a part of one waits for
             # its time, unless it is the last.
-            full = self._batch_max
-            while self._queue:
+            while await self._filled():
                 await self._export_batch()
-                if len(self._queue) < full and not self._closing.is_set():
-                    break
-        while self._queue:
+        while self._queue or self._pieces:
             await self._export_batch()
 
-    async def _export_batch(self) -> None:
-        queue = self._queue
-        pieces: list[bytes] = []
-        left = min(len(queue), self._batch_max)
-        self.batches += 1
-        spans = size_bytes = 0
-        while left > 0 and size_bytes < _BATCH_BYTES:
-            size = min(left, _PIECE_SPANS)
-            records = [queue.popleft() for _ in range(size)]
-            self._in_flight += size
-            left -= size
-            try:
-                piece = self._exporter.encode(records)
-            except Exception:  # noqa: BLE001 - one bad record must not end the recorder
-                _log.exception("a piece of %d spans could not be encoded", size)
-                self.dropped_refused += size
-                self._in_flight -= size
-            else:
-                pieces.append(piece)
-                spans += size
-                size_bytes += len(piece)
+    async def _filled(self) -> bool:
+        """Whether a whole batch is there, once what waits is encoded."""
+        while len(self._queue) >= _PIECE_RECORDS and self._piece_bytes < self._batch_bytes:
+            self._encode_piece()
             await asyncio.sleep(0)
-        if pieces:
-            await self._deliver(self._exporter.join(pieces), spans)
+        return self._piece_bytes >= self._batch_bytes
 
-    async def _deliver(self, body: bytes, spans: int) -> None:
+    async def _export_batch(self) -> None:
+        while self._queue and self._piece_bytes < self._batch_bytes:
+            self._encode_piece()
+            await asyncio.sleep(0)
+        if not self._pieces:
+            return
+        pieces, spans = self._pieces, self._piece_spans
+        self._pieces, self._piece_spans, self._piece_bytes = [], 0, 0
+        self.batches += 1
+        await self._deliver(pieces, spans)
+
+    async def _deliver(self, pieces: list[Any], spans: int) -> None:
         backoff_s = _BACKOFF_FIRST_S
         for attempt in range(1, self._attempts_max + 1):
             try:
-                await self._exporter.send(body)
+                await self._exporter.send(pieces)
             except ExportRefusedError as error:
                 self.dropped_refused += spans
                 self._say(f"{spans} spans refused: {error}")
@@ -166,13 +210,14 @@ class Recorder:
                     self.dropped_export_failed += spans
                     break
                 self.retries += 1
-                await self._pause(backoff_s * random.uniform(0.5, 1.0))
+                asked_s = min(error.retry_after_s or 0.0, _RETRY_AFTER_MAX_S)
+                await self._pause(max(backoff_s * random.uniform(0.5, 1.0), asked_s))
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
             else:
                 self.exported += spans
                 self._failing = False
                 break
-        self._in_flight -= spans
+        self.queued -= spans
 
     def _say(self, text: str) -> None:
         """One line when export begins to fail, not one an attempt."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from tracing.encode.thrift import encode_entries
+from tracing.exchange import Record, spans_of
 from tracing.pipeline.decode.scribe import CATEGORY, OK, TRY_LATER
 from tracing.pipeline.decode.thrift import I32, ThriftError, ThriftReader
 from tracing.recorder.exporter import ExportError, ExportRefusedError
-from tracing.span import SpanRecord
 
 _CALL: Final = 0x8001_0001  # TBinaryProtocol's version 1, a call
 _REPLY: Final = 2
@@ -19,6 +19,7 @@ _LOG: Final = b"Log"
 _LIST_OF_STRUCTS: Final = struct.pack(">bhb", 15, 1, 12)  # the argument `messages`
 _REPLY_BYTES_MAX: Final = 65_536
 _SEQUENCES: Final = 1 << 31
+_CATEGORY: Final = CATEGORY.encode()
 _COUNT: Final = struct.Struct(">i")
 
 
@@ -37,18 +38,19 @@ class ScribeExporter:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._sequence = 0
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """A count, and as many log entries."""
-        return _COUNT.pack(len(records)) + b"".join(encode_entries(records, CATEGORY.encode()))
+    def encode(self, records: Sequence[Record]) -> tuple[int, bytes]:
+        """As many log entries."""
+        spans = [span for one in records for span in spans_of(one)]
+        return len(spans), b"".join(encode_entries(spans, _CATEGORY))
 
-    def join(self, pieces: Sequence[bytes]) -> bytes:
-        """The arguments of one call."""
-        count = sum(_COUNT.unpack_from(piece)[0] for piece in pieces)
-        entries = b"".join(piece[_COUNT.size :] for piece in pieces)
-        return _LIST_OF_STRUCTS + _COUNT.pack(count) + entries + b"\0"
+    def size(self, piece: tuple[int, bytes]) -> int:
+        """Its bytes."""
+        return len(piece[1])
 
-    async def send(self, body: bytes) -> None:
+    async def send(self, pieces: Sequence[tuple[int, bytes]]) -> None:
         """One call. Raises: ExportError, ExportRefusedError."""
+        count = _COUNT.pack(sum(spans for spans, _ in pieces))
+        body = _LIST_OF_STRUCTS + count + b"".join(entries for _, entries in pieces) + b"\0"
         self._sequence = (self._sequence + 1) % _SEQUENCES
         head = struct.pack(">Ii", _CALL, len(_LOG)) + _LOG + _COUNT.pack(self._sequence)
         try:

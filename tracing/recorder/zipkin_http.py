@@ -1,15 +1,23 @@
 from collections.abc import Sequence
 from typing import Final
 
-import httpx
-
-from tracing.encode.zipkin_json import encode_spans
+from tracing.encode.exchange_json import encode_records
+from tracing.exchange import Record
 from tracing.recorder.exporter import ExportError, ExportRefusedError
-from tracing.span import SpanRecord
+from tracing.recorder.http_post import Poster
 
 # What a collector in trouble answers; everything else over 399 means the batch itself is at fault.
 _TRY_LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ACCEPTED: Final = range(200, 300)
+
+
+def list_of(pieces: Sequence[bytes]) -> list[bytes]:
+    """A JSON list in parts."""
+    parts = [b"["]
+    for piece in pieces:
+        parts += (piece, b",")
+    parts[-1] = b"]"
+    return parts
 
 
 class ZipkinHttpExporter:
@@ -17,38 +25,38 @@ class ZipkinHttpExporter:
 
     Shape: url is the collector's base ("http://127.0.0.1:9411"); the path is added.
     Units: timeout_s bounds one attempt, from connecting to the answer.
+    Raises: BadUrlError.
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
         self._url = url.rstrip("/") + "/api/v2/spans"
-        # trust_env is off: http_proxy names the mesh in our processes, and spans about requests
-        # must not become requests of the mesh.
-        self._client = httpx.AsyncClient(
-            timeout=timeout_s,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=2),
-            headers={"content-type": "application/json"},
-        )
+        headers = {"content-type": "application/json"}
+        self._poster = Poster(self._url, headers, timeout_s=timeout_s)
 
-    def encode(self, records: Sequence[SpanRecord]) -> bytes:
-        """One v2 list."""
-        return encode_spans(records)
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """The objects of a v2 list, without its brackets."""
+        return encode_records(records)
 
-    def join(self, pieces: Sequence[bytes]) -> bytes:
-        """One list from several."""
-        return b"[" + b",".join(piece[1:-1] for piece in pieces) + b"]"
+    def size(self, piece: bytes) -> int:
+        """Its bytes."""
+        return len(piece)
 
-    async def send(self, body: bytes) -> None:
+    async def send(self, pieces: Sequence[bytes]) -> None:
         """One POST. Raises: ExportError, ExportRefusedError."""
         try:
-            answer = await self._client.post(self._url, content=body)
-        except (httpx.HTTPError, OSError) as error:
+            # Not joined: a body over 128 KiB would be memory fresh from the kernel each time.
+            answer = await self._poster.post(list_of(pieces))
+        except OSError as error:  # TimeoutError is one
             raise ExportError(f"{self._url}: {type(error).__name__}: {error}") from error
-        if answer.status_code in _ACCEPTED:
+        if answer.status in _ACCEPTED:
             return
-        text = f"{self._url}: {answer.status_code} {answer.text[:200]}"
-        raise (ExportError if answer.status_code in _TRY_LATER else ExportRefusedError)(text)
+        text = f"{self._url}: {answer.status} {answer.text[:200]}"
+        if answer.status not in _TRY_LATER:
+            raise ExportRefusedError(text)
+        after = answer.retry_after
+        seconds = float(after) if after.isascii() and after.isdigit() else None
+        raise ExportError(text, seconds)
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the connection."""
+        self._poster.close()
