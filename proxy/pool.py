@@ -26,7 +26,10 @@ class PoolSettings:
     """Bounds of one endpoint's pool."""
 
     connections_max: int = 10_000  # Linkerd has no bound; file descriptors have
-    waiters_max: int = 10_000  # requests that wait for a connection beyond that
+    waiters_max: int = 10_000  # requests that wait for a connection
+    # At once: a crowd on a cold pool is served sooner by connections that come back than by one
+    # each, and nothing else would run while a thousand are opened.
+    connecting_max: int = 64
     idle_max: int = 1_000
     idle_timeout_s: float = 55.0  # shorter than the 60 s after which most servers close
     connect_timeout_s: float = 1.0  # fixed in Linkerd 1.7.5
@@ -75,7 +78,8 @@ class Pool:
         self.closed = False
         self.inbox = inbox(settings.buffer_bytes_max // 2)
         self._idle: list[Upstream] = []
-        self._waiters: deque[Waiter] = deque()
+        self._connecting = 0
+        self._line: deque[tuple[Waiter, float]] = deque()  # with the loop's time of joining
         self.tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._links = LinkDialer(self) if settings.links else None
@@ -95,19 +99,27 @@ class Pool:
         return None
 
     def connect(self, waiter: Waiter) -> None:
-        """Open a connection for the waiter, or put him in line when the limit is reached."""
-        if self.connections < self.settings.connections_max:
-            if self._links is not None and self._links.connect(waiter):
-                return
-            self.connections += 1
-            self.connects += 1
-            self.tasks.start(self._open(waiter), f"connect {self.ip}:{self.port}")
-        elif len(self._waiters) < self.settings.waiters_max:
-            self._waiters.append(waiter)
-        else:
+        """Give the waiter a connection: a new one, or one that comes back before it is open."""
+        below = self.connections < self.settings.connections_max
+        if below and self._links is not None and self._links.connect(waiter):
+            return
+        if len(self._line) >= self.settings.waiters_max:
             waiter.on_connect_failed(
                 NoConnection(f"{self.ip}:{self.port} is at its connection limit")
             )
+            return
+        self._line.append((waiter, self._loop.time()))
+        self._open_more()
+
+    def _open_more(self) -> None:
+        """Open connections for those in line, a few at once."""
+        settings = self.settings
+        wanted = min(len(self._line), settings.connecting_max)
+        while self._connecting < wanted and self.connections < settings.connections_max:
+            self._connecting += 1
+            self.connections += 1
+            self.connects += 1
+            self.tasks.start(self._open(), f"connect {self.ip}:{self.port}")
 
     def dialling(self) -> dict[str, Any]:
         """How the loop shall open a connection: over TLS or not."""
@@ -118,7 +130,7 @@ class Pool:
             else {"ssl": self.tls.tls.context, "server_hostname": self.tls.name}
         )
 
-    async def _open(self, waiter: Waiter) -> None:
+    async def _open(self) -> None:
         try:
             async with asyncio.timeout(self.settings.connect_timeout_s):
                 _, upstream = await self._loop.create_connection(
@@ -128,26 +140,49 @@ class Pool:
                     **self.dialling(),
                 )
         except (OSError, TimeoutError) as error:
-            self._gone()
-            if not waiter.cancelled:
-                waiter.on_connect_failed(ConnectFailed(str(error) or "connect timed out"))
-            return
+            self._connecting -= 1
+            self.connections -= 1
+            self._on_failed(ConnectFailed(str(error) or "connect timed out"))
+            self._open_more()
         except asyncio.CancelledError:
-            self._gone()
+            self._connecting -= 1
+            self.connections -= 1
             raise
-        if waiter.cancelled:
-            self.give_back(upstream)
         else:
-            waiter.on_connected(upstream, reused=False)
+            self._connecting -= 1
+            waiter = self._next()
+            if waiter is None:
+                self.give_back(upstream)
+            else:
+                waiter.on_connected(upstream, reused=False)
+            self._open_more()
+
+    def _next(self) -> Waiter | None:
+        """The first in line who still waits."""
+        while self._line:
+            waiter, _ = self._line.popleft()
+            if not waiter.cancelled:
+                return waiter
+        return None
+
+    def _on_failed(self, error: ConnectFailed) -> None:
+        """Tell the first in line, and everyone who has waited for as long as a connect may take."""
+        first = self._next()
+        overdue = self._loop.time() - self.settings.connect_timeout_s
+        failed = [] if first is None else [first]
+        while self._line and self._line[0][1] <= overdue:
+            failed.append(self._line.popleft()[0])
+        for waiter in failed:
+            if not waiter.cancelled:
+                waiter.on_connect_failed(error)
 
     def give_back(self, upstream: Upstream) -> None:
         """Take back a connection that is ready for another request."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.cancelled:
-                # Not in this call: the connection's last exchange is still being closed below us.
-                self._loop.call_soon(self._hand_over, waiter, upstream)
-                return
+        waiter = self._next() if self._line else None
+        if waiter is not None:
+            # Not in this call: the connection's last exchange is still being closed below us.
+            self._loop.call_soon(self._hand_over, waiter, upstream)
+            return
         if self.closed or len(self._idle) >= self.settings.idle_max:
             upstream.close()
             return
@@ -167,15 +202,8 @@ class Pool:
         """A connection is gone; the next in line may open one."""
         if upstream in self._idle:
             self._idle.remove(upstream)
-        self._gone()
-
-    def _gone(self) -> None:
         self.connections -= 1
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.cancelled:
-                self.connect(waiter)
-                return
+        self._open_more()
 
     def sweep(self, now: float) -> None:
         """Close connections that have been idle for too long. now: the loop's clock, seconds."""
