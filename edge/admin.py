@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+import yaml
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from edge.admin_guard import AdminGuard
-from edge.explain import SOMEBODY, BadQuestion, Question, explain_request
+from edge.counts import counts, drain_state
+from edge.explain import SOMEBODY, BadQuestion, Question, explain_request, state_text
+from edge.metrics import exposition
 from edge.origins import origins
+from edge.reach import effect_of
 from mesh.admin import Admin
 
 if TYPE_CHECKING:
@@ -23,8 +29,14 @@ if TYPE_CHECKING:
 
     from edge.process import EdgeProcess
     from mesh.access_log import AccessLog
+    from mesh.metrics import Snapshot
     from tracing.recorder import Recorder
 
+_PAGES: Final = (
+    *("explain", "recent", "routes", "edge.json", "config.json", "config/origins", "metrics"),
+    *("drain", "admin/live", "admin/ready", "admin/metrics.json", "admin/metrics/prometheus"),
+    *("client_state.json", "openapi.json"),
+)
 _BODY_MAX: Final = 65_536
 _BAD_REQUEST: Final = 400
 _CONFLICT: Final = 409
@@ -50,9 +62,15 @@ class EdgeAdmin:
             None,
             lambda: self._process.unready,
             self._access,
+            lambda: counts(self._process),
         )
+        self._mesh = mesh
         routes = [
             Route("/", self._index),
+            Route("/openapi.json", _openapi),
+            Route("/metrics", self._metrics),
+            Route("/drain", self._drain, methods=["GET", "POST"]),
+            Route("/admin/snapshot", self._snapshot),
             Route("/config.json", self._config),
             Route("/config/origins", self._origins),
             Route("/edge.json", self._edge),
@@ -67,10 +85,28 @@ class EdgeAdmin:
 
     async def _index(self, request: Request) -> Response:
         del request
-        pages = ("edge.json", "config.json", "config/origins", "explain", "recent", "routes")
-        more = ("admin/metrics.json", "admin/metrics/prometheus", "client_state.json")
-        links = "".join(f'<li><a href="/{page}">{page}</a>' for page in (*pages, *more))
+        links = "".join(f'<li><a href="/{page}">{page}</a>' for page in _PAGES)
         return _page("weir edge", f"<ul>{links}</ul>")
+
+    def _counted(self) -> Snapshot:
+        counted = self._mesh.counted()
+        counted.exemplars = self._process.exemplars.by_service
+        return counted
+
+    async def _snapshot(self, request: Request) -> Response:
+        """All counts, for who adds up several workers."""
+        del request
+        return Response(msgspec.msgpack.encode(self._counted()))
+
+    async def _metrics(self, request: Request) -> Response:
+        text, content_type = exposition(self._counted(), request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": content_type})
+
+    async def _drain(self, request: Request) -> Response:
+        """POST: readiness fails and every answer ends its connection. GET: what is left."""
+        if request.method == "POST":
+            self._process.retire()
+        return JSONResponse(drain_state(self._process.unready, counts(self._process)))
 
     async def _reload(self, request: Request) -> Response:
         del request
@@ -161,7 +197,8 @@ class EdgeAdmin:
                 "service": str(route.service),
                 "rule": route.tags.get("edge.host", ""),
                 "override": route.tags.get("dtab.local", ""),
-                "goes_to": repr(route),
+                "bound": state_text(route.binding.state),
+                "effect": str(effect_of(route.binding) or ""),
             }
             for route in self._process.router.routes.routes()
         ]
@@ -180,6 +217,13 @@ class EdgeAdmin:
             for record in reversed(self._process.recent)
         ]
         return _table(request, "Recent requests that were recorded", rows)
+
+
+async def _openapi(request: Request) -> Response:
+    """What this port offers, for tools."""
+    del request
+    text = files("edge").joinpath("openapi.yml").read_text("utf-8")
+    return JSONResponse(yaml.safe_load(text))
 
 
 def _table(request: Request, title: str, rows: Sequence[Mapping[str, Any]]) -> Response:

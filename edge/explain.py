@@ -154,13 +154,14 @@ async def _bound(
     return {
         "effect": "" if effect is None else str(effect),
         "service": str(plan.service),
-        "trail": tuple(lines(told.value)) if isinstance(told, Ok) else (_state_text(told),),
-        "bound": _state_text(state),
+        "trail": tuple(lines(told.value)) if isinstance(told, Ok) else (state_text(told),),
+        "bound": state_text(state),
         "endpoints": tuple(endpoints),
     }
 
 
-def _state_text(state: State[Any]) -> str:
+def state_text(state: State[Any]) -> str:
+    """What a name is bound to, or why it is not."""
     match state:
         case Ok(tree):
             return str(tree)

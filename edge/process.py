@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.admin import EdgeAdmin
 from edge.assembly import assemble
+from edge.exemplars import Exemplars
 from edge.face import EdgeFace
 from edge.listening import make_prelude
 from edge.reload import ConfigSource, Reloaded, difference
@@ -64,6 +65,8 @@ class EdgeProcess:
         self.recent: deque[SpanRecord] = deque(maxlen=RECENT_MAX)
         self.last_reload: Reloaded | None = None
         self.reloads = 0
+        self.reloads_failed = 0
+        self.exemplars = Exemplars()
         self._source = source
         self._say = say
         self._tasks = Tasks()
@@ -92,6 +95,11 @@ class EdgeProcess:
         """The router, once it is started."""
         assert self._router is not None
         return self._router
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Where the public connects now."""
+        return [listener for _, listener in self._listeners]
 
     @property
     def namers(self) -> Namers:
@@ -134,6 +142,7 @@ class EdgeProcess:
     def _record(self, record: SpanRecord) -> None:
         if record.kind == "SERVER":
             self.recent.append(record)
+            self.exemplars.note(record)
         assert self._recorder is not None
         self._recorder.record(record)
 
@@ -196,6 +205,7 @@ class EdgeProcess:
             read = source.read()
             self.last_reload = read if isinstance(read, Reloaded) else await self._apply(read)
             self.reloads += 1
+            self.reloads_failed += not self.last_reload.done
             return self.last_reload
 
     async def _apply(self, config: EdgeConfig) -> Reloaded:

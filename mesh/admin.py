@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from mesh.metrics import Snapshot, as_json, as_prometheus, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -37,8 +37,10 @@ class Admin:
         playground: ASGIApp | None,
         unready: Callable[[], str | None] = lambda: None,
         access: AccessLog | None = None,
+        counts: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._access = access
+        self._counts = counts  # of whoever has routers and more
         self._unready = unready  # why requests should go elsewhere; None: they need not
         self._routers = routers
         self._config = effective_config
@@ -73,8 +75,9 @@ class Admin:
             found[f"tracing/spans/dropped/{reason}"] = count
         return found
 
-    def _counted(self) -> Snapshot:
-        more = self._spans()
+    def counted(self) -> Snapshot:
+        """Everything that is counted here."""
+        more = self._spans() | dict(self._counts())
         if self._access is not None:
             more["access_log/written"] = self._access.written
             more["access_log/dropped"] = self._access.dropped
@@ -83,14 +86,14 @@ class Admin:
     async def _snapshot(self, request: Request) -> Response:
         """All counts, for who adds up several workers."""
         del request
-        return Response(msgspec.msgpack.encode(self._counted()))
+        return Response(msgspec.msgpack.encode(self.counted()))
 
     async def _metrics_json(self, request: Request) -> Response:
-        return metrics_json(request, self._counted())
+        return metrics_json(request, self.counted())
 
     async def _prometheus(self, request: Request) -> Response:
         del request
-        return PlainTextResponse(as_prometheus(self._counted()))
+        return PlainTextResponse(as_prometheus(self.counted()))
 
     async def _effective_config(self, request: Request) -> Response:
         del request

@@ -48,10 +48,15 @@ class ScopeCounts(msgspec.Struct):
 
 
 class Snapshot(msgspec.Struct):
-    """Everything a process has counted. `more`: names with slashes, such as those of spans."""
+    """Everything a process has counted.
+
+    Shape: `more` has names with slashes, such as those of spans; `exemplars` recorded requests by
+    service and latency bucket: trace id, duration and begin in microseconds.
+    """
 
     scopes: list[ScopeCounts] = []
     more: dict[str, float] = {}
+    exemplars: dict[str, dict[int, tuple[str, int, int]]] = {}
 
 
 def snapshot(routers: Sequence[Router], more: Mapping[str, float]) -> Snapshot:
@@ -119,7 +124,8 @@ def add_up(snapshots: Sequence[Snapshot]) -> Snapshot:
                 total.levels[name] = max(level, total.levels.get(name, level))
             total.sum_us += scope.sum_us
         _add(more, one.more)
-    return Snapshot(list(found.values()), more)
+    exemplars = {name: buckets for one in snapshots for name, buckets in one.exemplars.items()}
+    return Snapshot(list(found.values()), more, exemplars)
 
 
 def _add(total: dict[_K, _N], more: Mapping[_K, _N]) -> None:
@@ -133,7 +139,7 @@ def counted_once(of: Snapshot) -> Snapshot:
     return Snapshot(scopes, {key: value for key, value in of.more.items() if key not in _HELD})
 
 
-_HELD = frozenset({"tracing/spans/queued"})
+_HELD = frozenset({"tracing/spans/queued", "edge/connections", "edge/draining"})
 
 
 def as_json(of: Snapshot) -> dict[str, float]:

@@ -66,6 +66,12 @@ class Histogram:
                 yield upper_edge_us(index), count
 
 
+def rounded_us(value_us: int) -> int:
+    """The duration that a histogram takes this one for: the largest of its bucket."""
+    shift = max(0, value_us.bit_length() - _WIDTH)
+    return ((value_us >> shift) + 1 << shift) - 1
+
+
 def upper_edge_us(index: int) -> int:
     """The largest duration that falls into this bucket."""
     if index < _SUB:

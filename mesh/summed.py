@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import httpx
 import msgspec
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -21,8 +23,6 @@ from mesh.admin import health, metrics_json
 from mesh.metrics import Snapshot, add_up, as_prometheus, counted_once
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from proxy.tasks import Tasks
     from proxy.workers import Worker, Workers
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 2.0
 _ANSWER_S: Final = 10.0
 _BODY_MAX: Final = 1_048_576
+_OK: Final = 200
 _BAD_GATEWAY: Final = 502
 _TOO_LARGE: Final = 413
 # Of one connection; whoever answers next sets his own. RFC 9110, 7.6.1.
@@ -38,12 +39,16 @@ _METHODS: Final = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 # What changes a worker must change all of them.
 _FOR_ALL: Final = frozenset({"/reload"})
 
+# One page of the answers of all workers, which are asked first, and of all counts after that.
+Joined: TypeAlias = Callable[[Request, Snapshot, Sequence[Response]], Response]
+
 
 class SummedAdmin:
     """Answers for all workers."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, joined: Mapping[str, Joined] | None = None) -> None:
         self._workers = workers
+        self._joined = dict(joined or {})  # by path
         workers.on_gone = self._on_gone
         self._last: dict[int, Snapshot] = {}
         self._departed = Snapshot()  # counts of workers that are gone: a sum must never fall
@@ -56,6 +61,7 @@ class SummedAdmin:
                 Route("/admin/metrics.json", self._metrics_json),
                 Route("/admin/metrics/prometheus", self._prometheus),
                 Route("/admin/workers.json", self._list),
+                *(Route(path, self._join, methods=["GET", "POST"]) for path in self._joined),
                 Route("/{rest:path}", self._forward, methods=_METHODS),
             ]
         )
@@ -70,7 +76,9 @@ class SummedAdmin:
             await self.counted()
 
     def _unready(self) -> str | None:
-        if self._workers.stopping:
+        if self._workers.stopping or any(
+            last.more.get("edge/draining") for last in self._last.values()
+        ):
             return "draining"
         return None if self._workers.ready else "no worker is ready"
 
@@ -116,19 +124,29 @@ class SummedAdmin:
 
     async def _forward(self, request: Request) -> Response:
         """Any worker's answer: they are alike in everything but their counts."""
+        asked = list(self._workers.ready)
+        if not (request.method == "POST" and request.url.path in _FOR_ALL):
+            asked = asked[:1]
+        found = await self._asked(request, asked)
+        return max(found, key=lambda answer: answer.status_code)
+
+    async def _join(self, request: Request) -> Response:
+        found = await self._asked(request, list(self._workers.ready))
+        worst = max(found, key=lambda answer: answer.status_code)
+        if worst.status_code != _OK:
+            return worst
+        return self._joined[request.url.path](request, await self.counted(), found)
+
+    async def _asked(self, request: Request, asked: Sequence[Worker]) -> Sequence[Response]:
+        """The answers of these workers, at least one."""
         body = b""
         async for piece in request.stream():
             body += piece
             if len(body) > _BODY_MAX:
-                return PlainTextResponse("too large\n", _TOO_LARGE)
-        asked = list(self._workers.ready)
-        if not (request.method == "POST" and request.url.path in _FOR_ALL):
-            asked = asked[:1]
+                return [PlainTextResponse("too large\n", _TOO_LARGE)]
         answers = [await self._ask(worker, request, body) for worker in asked]
         found = [answer for answer in answers if answer is not None]
-        if not found:
-            return PlainTextResponse("no worker answers\n", _BAD_GATEWAY)
-        return max(found, key=lambda answer: answer.status_code)
+        return found or [PlainTextResponse("no worker answers\n", _BAD_GATEWAY)]
 
     async def _ask(self, worker: Worker, request: Request, body: bytes) -> Response | None:
         headers = [pair for pair in request.headers.items() if pair[0] not in _OF_THE_CONNECTION]

@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
+from starlette.types import ASGIApp
 
-from mesh.summed import SummedAdmin
+from mesh.summed import Joined, SummedAdmin
 from proxy.app_server import AppServer
 from proxy.tasks import Tasks
 from proxy.workers import Address, Workers, WorkersFailed
@@ -31,6 +32,8 @@ class Crew:
     count: int
     addresses: Sequence[Address]
     admin: Address
+    joined: Mapping[str, Joined] = field(default_factory=dict)  # admin pages of all workers in one
+    guard: Callable[[ASGIApp], ASGIApp] = lambda app: app  # stands before the admin port
 
 
 async def lead(name: str, crew: Crew, ready_file: Path | None, drain: Drain) -> int:
@@ -51,8 +54,8 @@ async def _lead(
     stop = asyncio.Event()
     _on_signals(workers, stop)
     tasks = Tasks()
-    admin = SummedAdmin(workers)
-    server = AppServer(admin.app())
+    admin = SummedAdmin(workers, crew.joined)
+    server = AppServer(crew.guard(admin.app()))
     try:
         workers.hold(crew.addresses)
         admin_port = await server.start(crew.admin.ip, crew.admin.port)

@@ -54,7 +54,9 @@ def run(
 
     Example: weir edge edge.yml
     """
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415 - other commands start without it
+    from edge.admin_guard import AdminGuard  # noqa: PLC0415 - other commands start without it
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.joined import JOINED  # noqa: PLC0415
     from edge.process import EdgeProcess, addresses  # noqa: PLC0415
     from edge.reload import ConfigSource  # noqa: PLC0415
     from proxy.workers import Address, Place  # noqa: PLC0415
@@ -80,6 +82,8 @@ def run(
             checked.workers,
             addresses(checked),
             Address("admin", checked.admin.ip, checked.admin.port),
+            JOINED,
+            lambda app: AdminGuard(app, checked.admin.hosts),
         ),
         Drain(delay_s=drain_delay_s, deadline_s=drain_deadline_s),
     )
