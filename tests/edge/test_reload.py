@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from proxy.listener import ListenerSettings
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
 from tests.kits.mirror import mirror
 from tests.kits.running import free_port, until
@@ -127,9 +128,11 @@ async def _load_and_reload(edge: RunningEdge, good: list[str]) -> tuple[dict[str
     stop = asyncio.Event()
 
     async def client() -> None:
-        """Keeps one connection; a close or an error would raise here."""
+        """Keeps one connection for as long as any may be kept; an earlier close raises here."""
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        asked = 0
         while not stop.is_set():
+            asked += 1
             writer.write(b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
@@ -137,6 +140,12 @@ async def _load_and_reload(edge: RunningEdge, good: list[str]) -> tuple[dict[str
             await reader.readexactly(int(fields[b"Content-Length"]))
             name = fields[b"X-Upstream"].decode()
             answers[name] = answers.get(name, 0) + 1
+            if b"Connection" in fields:
+                assert (fields[b"Connection"], asked) == (b"close", ListenerSettings().requests_max)
+                writer.close()
+                await writer.wait_closed()
+                reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+                asked = 0
         writer.close()
         await writer.wait_closed()
 
