@@ -25,7 +25,8 @@ from naming.interpreter import ConfiguredInterpreter
 from proxy.call import Later, Peer, Reply
 from proxy.tasks import Tasks
 from proxy.tls import TlsSession
-from tracing.recorder import Recorder, ZipkinHttpExporter
+from tracing.recorder import Recorder
+from tracing.recorder.destination import open_exporter
 from wire.errors import BadRequest
 from wire.limits import EDGE_LIMITS
 from wire.request import RequestHead, read_request_head
@@ -75,7 +76,7 @@ class AppDoor:
         await self._namers.start()
         deps = Deps()
         if config.tracing is not None:
-            self._recorder = Recorder(ZipkinHttpExporter(config.tracing.collector))
+            self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
             deps = Deps(record=self._recorder.record, sample_rate=config.tracing.sample_rate)
         interpreter = ConfiguredInterpreter(

@@ -13,7 +13,7 @@ from edge.host_config import HostConfig
 from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
-from mesh.config_types import DtabText, Port, Rate
+from mesh.config_types import Destination, DtabText, Port, Rate
 from mesh.linkerd_config import FsNamerConfig, Transformer
 
 # By tag, so that a problem is told of the form that was written, and once.
@@ -45,7 +45,8 @@ class AdminConfig(Model):
 class TracingConfig(Model):
     """Where spans go."""
 
-    collector: str = "http://127.0.0.1:9411"
+    collector: Destination = "http://127.0.0.1:9411"
+    """http://host:9411, scribe://host:9410, otlp+http://host:4318 or otel:NAME."""
     sample_rate: Rate = 0.001
     forced_per_s: Annotated[float, Field(gt=0)] = 10.0
     """How many requests a second may be recorded beyond their rate, by l5d-sample or a grant."""

@@ -23,7 +23,8 @@ from proxy.certificates import CertificateWatch, TlsError
 from proxy.listener import Listener
 from proxy.tasks import Tasks
 from proxy.workers import Address
-from tracing.recorder import Recorder, ZipkinHttpExporter
+from tracing.recorder import Recorder
+from tracing.recorder.destination import open_exporter
 from tracing.span import Endpoint, SpanRecord
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class EdgeProcess:
         self._access = access = open_log(config.access_log)
         deps = Deps(access=access)
         if config.tracing is not None:
-            self._recorder = Recorder(ZipkinHttpExporter(config.tracing.collector))
+            self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
             deps = replace(deps, record=self._record, sample_rate=config.tracing.sample_rate)
         self._router = Router(
