@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator
 
 from config import Refused
 from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, show
+from tracing.recorder.destination import HINT, DestinationError, check_destination
 
 
 def _dtab(text: Any) -> Dtab:
@@ -30,6 +31,13 @@ def _path(text: Any) -> Path:
         raise Refused(str(error), hint="a path is written /label/label") from None
 
 
+def _destination(text: str) -> str:
+    try:
+        return check_destination(text)
+    except DestinationError as error:
+        raise Refused(str(error), hint=HINT) from None
+
+
 DtabText = Annotated[
     Dtab, PlainValidator(_dtab, json_schema_input_type=str), PlainSerializer(show, return_type=str)
 ]
@@ -37,6 +45,7 @@ PathText = Annotated[
     Path, PlainValidator(_path, json_schema_input_type=str), PlainSerializer(str, return_type=str)
 ]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Destination = Annotated[str, AfterValidator(_destination)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

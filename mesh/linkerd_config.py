@@ -8,12 +8,13 @@ from __future__ import annotations
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from config import Model
+from config import Model, Refused
 from dtab import Dtab, Path
 from mesh.access_config import AccessLogConfig
 from mesh.config_types import (
+    Destination,
     DtabText,
     Kilobytes,
     Millis,
@@ -127,11 +128,32 @@ class DefaultInterpreter(Model):
 
 
 class Tracing(Model):
-    """Spans to a collector over HTTP (Zipkin v2)."""
+    """Spans to a collector: Zipkin v2 over HTTP, or what the URL's scheme says."""
 
     kind: Literal["io.weir.zipkin"]
-    url: str = "http://127.0.0.1:9411"
+    url: Destination = "http://127.0.0.1:9411"
+    """http://host:9411, scribe://host:9410, otlp+http://host:4318 or otel:NAME."""
     sampleRate: Rate = 0.001
+
+    @property
+    def destination(self) -> str:
+        """Where spans go."""
+        return self.url
+
+
+class LinkerdZipkin(Model):
+    """Spans to an old Zipkin's scribe port, as Linkerd 1.x sends them."""
+
+    kind: Literal["io.l5d.zipkin"]
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$")] = "localhost"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 9410
+    sampleRate: Rate = 0.001
+
+    @property
+    def destination(self) -> str:
+        """Where spans go."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"scribe://{host}:{self.port}"
 
 
 class Prometheus(Model):
@@ -140,7 +162,7 @@ class Prometheus(Model):
     kind: Literal["io.l5d.prometheus"]
 
 
-Telemeter = Annotated[Tracing | Prometheus, Field(discriminator="kind")]
+Telemeter = Annotated[Tracing | LinkerdZipkin | Prometheus, Field(discriminator="kind")]
 
 
 class FailureAccrual(Model):
@@ -246,3 +268,18 @@ class MeshConfig(Model):
     namers: tuple[NamerConfig, ...] = ()
     telemetry: tuple[Telemeter, ...] = ()
     routers: Annotated[tuple[RouterConfig, ...], Field(min_length=1)]
+
+    @property
+    def tracers(self) -> tuple[Tracing | LinkerdZipkin, ...]:
+        """The telemeters that take spans."""
+        return tuple(one for one in self.telemetry if isinstance(one, Tracing | LinkerdZipkin))
+
+    @model_validator(mode="after")
+    def _one_tracer(self) -> MeshConfig:
+        if len(self.tracers) > 1:
+            raise Refused(
+                "spans can go to one tracer",
+                hint="name one here; let its collector forward to others",
+                at=("telemetry",),
+            )
+        return self

@@ -13,7 +13,6 @@ from config import ConfigError
 from mesh.access_config import open_log
 from mesh.admin import Admin
 from mesh.deps import Deps
-from mesh.linkerd_config import Tracing
 from mesh.tls_wiring import TlsParts
 from mesh.wiring import DEFAULT_PORT, Namers, make_interpreter, make_router, router_settings
 from naming.playground import playground
@@ -23,7 +22,8 @@ from proxy.certificates import CertificateWatch
 from proxy.listener import Listener, ListenerSettings
 from proxy.tasks import Tasks
 from proxy.workers import Address
-from tracing.recorder import Recorder, ZipkinHttpExporter
+from tracing.recorder import Recorder
+from tracing.recorder.destination import open_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,9 +91,8 @@ class MeshProcess:
         await self._namers.start()
         self._access = access = open_log(config.accessLog)
         deps = Deps(access=access)
-        tracing = next((one for one in config.telemetry if isinstance(one, Tracing)), None)
-        if tracing is not None:
-            self._recorder = Recorder(ZipkinHttpExporter(tracing.url))
+        for tracing in config.tracers:  # at most one
+            self._recorder = Recorder(open_exporter(tracing.destination))
             await self._recorder.start()
             deps = replace(deps, record=self._recorder.record, sample_rate=tracing.sampleRate)
         for name, router_config, server in _servers(config):

@@ -71,6 +71,7 @@ DEVIATES: Final[dict[str, Deviation]] = {
     "two routers, context accumulates": _differs(_RESIDUAL, "upstream l5d-dst-residual"),
     "two routers, override reaches the inner one": _differs(_RESIDUAL, "upstream l5d-dst-residual"),
     "two routers, 500 of the backend": _differs(_RESIDUAL, "upstream l5d-dst-residual"),
+    "spans through two routers": _differs(_RESIDUAL, "upstream l5d-dst-residual"),
     "Connection in two lines, only the first is read": _differs(
         "fault: a second line nominates as well", "upstream x-two"
     ),
@@ -143,6 +144,7 @@ DEVIATES: Final[dict[str, Deviation]] = {
             "clearContext cleans the response",
             "clearContext, backend 500 without l5d-err keeps its body",
             "clearContext, union that contains its own name is not read",
+            "spans at an edge",
         ),
         _differs(_ROOT, "upstream trace", "upstream l5d-reqid"),
     ),
