@@ -177,8 +177,10 @@ class Way(NamedTuple):
 def ways(root: Delegation, authors: Mapping[Dentry, int]) -> dict[Path, Way]:
     """Every bound name of a delegation, with the way that needs the least leave.
 
-    Shape: a label has the stages of the entry that wrote it; a label of the service's own name has
-    none. What a rewriter makes of labels has the most of theirs.
+    Shape: a label has the stages of the entry that wrote it, or of one that put it behind another
+    prefix, if they are more: `/srv => /addr` makes the operator's `/srv/80` a name that he never
+    wrote. An entry of the base that has it in its prefix ends that. A label of the service's own
+    name has none. What a rewriter makes of labels has the most of theirs.
     """
     found: dict[Path, Way] = {}
     stack: list[tuple[Delegation, tuple[int, ...], bool]] = [(root, (0,) * len(root.path), False)]
@@ -212,7 +214,8 @@ def _below(
         rest = node.path.drop(len(entry.prefix))
         if any(leaf + rest == child.path for leaf in leafs(entry.dst)):
             kept = len(rest)
-            return (own,) * (count - kept) + stages[len(stages) - kept :]
+            moved = (max(own, one) for one in stages[len(stages) - kept :])
+            return (*(own,) * (count - kept), *moved)
     return (max((own, *stages)),) * count  # a rewriter stood between
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dtab import Prefix, leafs, read_dtab, read_path, read_prefix
@@ -24,6 +24,10 @@ BASE = read_dtab(
     /host/old => ! ;
     /domain/world/hello/api => /srv/7003 ;
     /byname => /$/io.buoyant.http.domainToPathPfx/domain ;
+    /web => /$/io.buoyant.rinet/80 ;
+    /any => /srv ;
+    /any/* => /srv/7001 ;
+    /staging/world => /srv/7001 ;
     /svc/www => /host/world ;
     """
 )
@@ -57,6 +61,22 @@ def bound(text: str, scope: Scope = STRICT) -> str:
         ("/host/world => /host/hello & /srv/7009", "403"),
         ("/host => /srv ; /srv/world => /ph/80/evil", "403"),
         ("/svc => /ph/80", "403"),
+        ("/host => /staging", "/$/inet/127.0.0.1/7001"),
+        ("/host => /staging ; /staging => /nobody", "/$/inet/127.0.0.1/7001"),
+        ("/srv => /addr", "403"),
+        ("/srv => /here ; /here => /addr", "403"),
+        ("/*/world => /addr/80", "403"),
+        ("/* => /addr", "400"),
+        ("/ => /addr", "400"),
+        ("/srv => /ph/80", "403"),
+        ("/srv => /web", "403"),
+        ("/svc => /web", "403"),
+        ("/host/* => /srv/7001", "403"),
+        ("/host/world => /any/7002", "/$/inet/127.0.0.1/7001"),
+        ("/host/world => /any/7009", "/$/inet/127.0.0.1/7001"),
+        ("/srv => /any ; /any/7002 => /addr/80", "403"),
+        ("/host => /byname/hello", "/$/inet/127.0.0.1/7002"),
+        ("/srv => /byname/inet.$", "/$/inet/127.0.0.1/7002"),
         ("/host/world => /a ; /a => /host/world", "400"),
         ("/host/world => /a ; /a => /a/b", "400"),
     ],
@@ -120,12 +140,29 @@ def test_a_scope_reads_back_as_it_was_written(
 
 
 LABELS = st.sampled_from(
-    ["/host", "/world", "/hello", "/srv", "/7001", "/ph", "/80", "/addr", "/x"]
+    [
+        "/host",
+        "/world",
+        "/hello",
+        "/srv",
+        "/7001",
+        "/ph",
+        "/80",
+        "/addr",
+        "/x",
+        "/staging",
+        "/web",
+        "/any",
+        "/byname",
+        "/inet.$",
+    ]
 )
 PATHS = st.lists(LABELS, min_size=1, max_size=3).map("".join)
-ENTRIES = st.tuples(PATHS, st.lists(PATHS, min_size=1, max_size=2))
+WITH_WILDCARDS = st.lists(LABELS | st.just("/*"), min_size=1, max_size=3).map("".join)
+ENTRIES = st.tuples(WITH_WILDCARDS, st.lists(PATHS, min_size=1, max_size=2))
 
 
+@example([("/host/host", ["/host"]), ("/srv", ["/addr"])])
 @given(st.lists(ENTRIES, max_size=5))
 def test_whatever_an_override_says_it_reaches_only_what_the_base_names(
     entries: list[tuple[str, list[str]]],
