@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.listener import Listener
 
-_BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What we still read after the last answer, so that the client reads it before our close resets the
 # connection.
@@ -249,6 +249,12 @@ class Downstream(asyncio.BufferedProtocol):
         """The deadline while an exchange is under way: none, unless the client may be gone."""
         return self.loop.time() + self.listener.settings.half_closed_timeout_s if self._eof else 0.0
 
+    def _until(self, limit_s: float) -> float:
+        """The deadline for more bytes; sooner, when the client has said that there are none."""
+        if self._eof:
+            limit_s = self.listener.settings.half_closed_timeout_s
+        return self.loop.time() + limit_s
+
     def _body_open(self) -> bool:
         return self._left > 0 or self._chunks is not None
 
@@ -281,8 +287,7 @@ class Downstream(asyncio.BufferedProtocol):
         end = data.find(HEAD_END) + 4
         if end < 4 or end > limits.head_bytes_max:  # noqa: PLR2004 - find's -1, and 4
             self._check_partial_head(data if end < 4 else data[: end - 4])  # noqa: PLR2004
-            if not self.deadline:
-                self.deadline = self.loop.time() + self.listener.settings.head_timeout_s
+            self._expect_head()
             return False
         head, self._buffer = data[:end], data[end:]
         upgrade = self._feed_head(head)
@@ -309,6 +314,12 @@ class Downstream(asyncio.BufferedProtocol):
             self._exchange(request, decided)
         return True
 
+    def _expect_head(self) -> None:
+        """A head has begun: it gets its time from here, not what an idle connection would get."""
+        limit = self._until(self.listener.settings.head_timeout_s)
+        if not self.deadline or self.deadline > limit:
+            self.deadline = limit
+
     def _feed_head(self, head: bytes) -> bool:
         """Let llhttp judge a head; whether it asks to leave HTTP."""
         self.complete = False
@@ -334,8 +345,8 @@ class Downstream(asyncio.BufferedProtocol):
     def _check_partial_head(self, data: bytes) -> None:
         """Refuse early what cannot become a head we take."""
         limits = self.listener.way.limits
-        if _BARE_LF.search(data):
-            raise BadRequest("a line ends in a bare line feed")
+        if _BARE.search(data):
+            raise BadRequest("a line ends in a bare line feed or carriage return")
         line_end = data.find(b"\r\n")
         if (line_end if line_end >= 0 else len(data)) > limits.target_bytes_max + 64:
             raise BadRequest("the request line is too long", 414)
@@ -347,7 +358,7 @@ class Downstream(asyncio.BufferedProtocol):
             self._chunks = ChunkedReader(self.listener.way.limits)
         else:
             self._left = request.content_length or 0
-        self.deadline = self.loop.time() + self.listener.settings.body_timeout_s
+        self.deadline = self._until(self.listener.settings.body_timeout_s)
 
     async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:
         try:
@@ -402,9 +413,7 @@ class Downstream(asyncio.BufferedProtocol):
             self._chunks = None
             if not self.complete:
                 raise BadRequest("the end of the request is ambiguous")
-        self.deadline = (
-            self._end_of_patience() if done else self.loop.time() + settings.body_timeout_s
-        )
+        self.deadline = self._end_of_patience() if done else self._until(settings.body_timeout_s)
         for piece in pieces:
             exchange.on_request_body(piece)
         if done and self.exchange is exchange:

@@ -15,8 +15,14 @@ from wire.upgrade import protocol_asked
 if TYPE_CHECKING:
     from wire.limits import Limits
 
-# Names that end at this hop, whoever routes.
-NOT_FOR_UPSTREAM: Final = (*HOP_BY_HOP, b"expect")
+# Names that end at this hop, whoever routes. Gateways of CGI's kind read `_` as `-`, so what looks
+# like framing to one of them must not get there.
+NOT_FOR_UPSTREAM: Final = (
+    *HOP_BY_HOP,
+    b"expect",
+    rb"transfer[_.]encoding",
+    rb"content[_.]length",
+)
 
 # One space each, visible ASCII only: llhttp lets runs of blanks, `#` and raw bytes above 0x7f pass.
 # RFC 9112, 3. A Host line that comes first, as most clients send it, is read along.
@@ -33,7 +39,7 @@ _FRAMING: Final = re.compile(
 # Lines that framing, routing or trust look at, in a block of small letters. A head in which only
 # Host is among them needs no second look: 0.6 µs against 2.3 for reading each of them.
 _MARKS: Final = re.compile(
-    rb"\r\n(?:host|content-length|transfer-encoding|connection|expect|upgrade|te|trailer|keep-alive"
+    rb"\r\n(?:host|content[-_.]length|transfer[-_.]encoding|connection|expect|upgrade|te|trailer|keep-alive"
     rb"|proxy-|l5d[-_.]|weir[-_.]|x-forwarded-|x-real-ip|forwarded|via"
     rb"|b3|x-b3-|traceparent|tracestate|baggage)"
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from proxy.inbox import inbox
 from proxy.listener import ListenerSettings
 from proxy.pool import PoolSettings
@@ -93,6 +95,40 @@ async def test_requests_ahead_of_their_turn_are_answered_however_many() -> None:
         for _ in range(3_000):
             head, _ = await client.answer()
             assert head.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_half_a_body_behind_another_request_ends_with_its_client() -> None:
+    settings = ListenerSettings(body_timeout_s=60, half_closed_timeout_s=0.2)
+    async with (
+        upstream() as behind,
+        engine(behind.port, settings=settings) as (_, port, _l),
+        connected(port) as client,
+        asyncio.timeout(10),
+    ):
+        client.writer.write(GET + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab")
+        client.writer.write_eof()
+        assert (await client.answer())[0].startswith(b"HTTP/1.1 200 ")
+        with contextlib.suppress(ConnectionError):
+            assert not await client.reader.read()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_head_that_begins_behind_another_request_gets_a_heads_time(gone: bool) -> None:
+    """Not an idle connection's: whoever sends half a head after a whole request waits no longer."""
+    settings = ListenerSettings(
+        idle_timeout_s=60, head_timeout_s=60 if gone else 0.2, half_closed_timeout_s=0.2
+    )
+    async with (
+        upstream() as behind,
+        engine(behind.port, settings=settings) as (_, port, _l),
+        connected(port) as client,
+        asyncio.timeout(10),
+    ):
+        client.writer.write(GET + b"GET / HT")
+        if gone:
+            client.writer.write_eof()
+        assert (await client.answer())[0].startswith(b"HTTP/1.1 200 ")
+        assert (await client.answer())[0].startswith(b"HTTP/1.1 408 ")
 
 
 async def test_a_read_takes_half_of_the_bound() -> None:
