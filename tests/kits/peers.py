@@ -76,7 +76,7 @@ defaults
   timeout client 5s
   timeout server 5s
   timeout http-request 5s
-  http-reuse always
+  http-reuse never
 frontend public
   bind 127.0.0.1:{port}
   default_backend behind

@@ -54,7 +54,7 @@ def _start(name: str, start: bytes, status: int, source: str) -> Case:
 
 def _host(value: bytes, status: int) -> Case:
     return Case(
-        f"Host {value!r}",
+        f"Host {value[:20]!r}",
         b"GET / HTTP/1.1\r\nHost: " + value + b"\r\n\r\n",
         (status,),
         "RFC 9112, 3.2; RFC 3986, 3.2.2",
@@ -109,6 +109,13 @@ LENGTHS = [
     Case(
         "a length with leading zeros", head(b"Content-Length: 05", body=b"hello"), (200,), "HG S32"
     ),
+    Case(
+        "a length that is no octal number",
+        head(b"Content-Length: 010", body=b"0123456789"),
+        (200,),
+        "HG S32",
+        never=b"Content-Length: 010",
+    ),
 ]
 
 CODINGS = [
@@ -158,11 +165,20 @@ CODINGS = [
         (200,),
         "RFC 9112, 7",
     ),
-    Case(
-        "a look-alike name never frames",
-        head(b"Transfer_Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n"),
-        (200,),
-        "SM",
+    *(
+        Case(
+            f"the look-alike {line!r} never frames and stays here",
+            head(line, b"Content-Length: 5", body=b"0\r\n\r\n"),
+            (200,),
+            "SM",
+            never=line,
+        )
+        for line in (
+            b"Transfer_Encoding: chunked",
+            b"transfer.encoding: chunked",
+            b"Content_Length: 7",
+            b"CONTENT_LENGTH: 0",
+        )
     ),
     Case("a name with a tab", head(b"Transfer-Encoding\t: chunked"), (400,), "SM"),
     Case("a name with a trailing blank", head(b"Transfer-Encoding : chunked"), (400,), "SM"),
@@ -172,7 +188,7 @@ CODINGS = [
 
 CHUNKS = [
     *(
-        _chunks(f"chunk size {size!r}", size + b"\r\nhello\r\n0\r\n\r\n", 400, source)
+        _chunks(f"chunk size {size[:20]!r}", size + b"\r\nhello\r\n0\r\n\r\n", 400, source)
         for size, source in (
             (b"0x5", "HG S1"),
             (b"+5", "HG S22"),
@@ -280,6 +296,7 @@ LINES = [
     Case(
         "CR alone ends a line", b"GET / HTTP/1.1\r\nHost: a.example\rX: a\r\n\r\n", (400,), "HG S13"
     ),
+    Case("CR and a byte end a head", b"GET / HTTP/1.1\r\nHost: a.example\r\n\rX", (400,), "HG S30"),
     Case("CR CR LF", b"GET / HTTP/1.1\r\nHost: a.example\r\r\n\r\n", (400,), "HG S30"),
     _line("ten thousand bytes of header", b"X: " + b"a" * 20_000, 431, "bounded"),
     _line("a header per byte", b"\r\n".join(b"X%d: a" % n for n in range(150)), 431, "bounded"),
@@ -311,6 +328,7 @@ STARTS = [
     _start("a long target", b"GET /" + b"a" * 9_000 + b" HTTP/1.1", 414, "bounded"),
     _start("quotes in the method", b'G"T / HTTP/1.1', 400, "HG S6"),
     _start("NUL in the method", b"G\x00T / HTTP/1.1", 400, "HG S40"),
+    _start("a method of ten thousand bytes", b"A" * 10_000 + b" / HTTP/1.1", 400, "bounded"),
     _start("a small method", b"get / HTTP/1.1", 400, "methods are capitals"),
     _start("an unknown method", b"FROBNICATE / HTTP/1.1", 400, "llhttp knows its methods"),
     _start("version 1.2", b"GET / HTTP/1.2", 505, "HG S5"),
@@ -354,6 +372,7 @@ HOSTS = [
             b"[zz]",
             b"a" * 300,
             b"\xe4",
+            b"a\x00b",
         )
     ),
     *(

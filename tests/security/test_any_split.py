@@ -1,0 +1,70 @@
+"""However the bytes are cut, the same comes of them; and whatever the bytes, nothing breaks."""
+
+from __future__ import annotations
+
+import random
+import re
+from itertools import pairwise
+from typing import NamedTuple
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.kits.conversation import Conversation, Seen
+from tests.security.cases import CASES
+from tests.security.streams import a_stream
+
+PLENTY = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+STREAMS = st.one_of(
+    st.sampled_from([case.sent for case in CASES if len(case.sent) < 3_000]),
+    st.builds(lambda seed: a_stream(random.Random(seed)), st.integers(0, 100_000)),
+)
+STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+CUTS = st.lists(st.integers(0, 3_000), max_size=12)
+
+
+class Events(NamedTuple):
+    """All that the world could notice of one conversation."""
+
+    seen: list[Seen]
+    answers: list[bytes]  # their statuses; a refusal's words may tell where the bytes were cut
+    closed: bool
+    ends: list[tuple[int, int, int, type]]
+
+
+def events(pieces: list[bytes]) -> Events:
+    """Talk it through, in these pieces."""
+    talk = Conversation().say(pieces)
+    talk.end()
+    answers = STATUS.findall(bytes(talk.client.written))
+    # How much of a body went up before the rest of it was refused is a matter of pieces.
+    ends = [end for end in talk.way.ends if end[0]]
+    return Events(talk.seen, answers, talk.client.closed, ends)
+
+
+@PLENTY
+@given(STREAMS, CUTS)
+async def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    assert events([raw[a:b] for a, b in pairwise(edges)]) == events([raw])
+
+
+@PLENTY
+@given(st.lists(st.binary(max_size=300), max_size=8))
+async def test_random_bytes_are_answered_and_reach_nobody(pieces: list[bytes]) -> None:
+    found = events(pieces)
+    assert found.seen == []
+    assert not {int(status) for status in found.answers} & {100, 200}
+
+
+@PLENTY
+@given(STREAMS, st.data())
+async def test_a_spoilt_byte_breaks_nothing(raw: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(raw) - 1))
+    spoilt = raw[:at] + bytes([data.draw(st.integers(0, 255))]) + raw[at + 1 :]
+    found = events([spoilt])
+    assert found.answers.count(b"200") <= len(
+        found.seen
+    )  # nobody is greeted for a request that nobody has read
