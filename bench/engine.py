@@ -20,20 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench._peers.programs import PEERS, envoy_zipkin, nginx_upstream, weir_traced
+from bench._plot import bars
+from bench._shapes import SHAPES, Shape
 
 if TYPE_CHECKING:
     from bench._peers.process import Program
 
 PROXY_CPU, LOAD_CPU = 0, 1
-HEADERS = (
-    "Host: www.hello.world",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-    "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-    "Accept-Language: en-US,en;q=0.5",
-    "Accept-Encoding: gzip, deflate, br",
-    "Cookie: session=4b1c9a7e02d84f6fb0a3; theme=dark",
-    "X-Request-Id: 7c9e6679-7425-40de-944b-e07fc1f90ae7",
-)
+STREAM_MIB = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +44,15 @@ class Figure:
     errors: int
 
 
-def measure(program: Program, load: str, path: str, connections: int, seconds: float) -> Figure:
+def measure(program: Program, shape: Shape, folder: Path, seconds: float) -> Figure:
     """Run wrk against one program."""
-    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"]
-    command += ["--latency", *(part for line in HEADERS for part in ("-H", line))]
+    script = folder / "load.lua"
+    script.write_text(shape.script())
+    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{shape.connections}"]
+    command += [f"-d{seconds:g}s", "--latency", "--timeout", "10s", "-s", str(script)]
     before = program.cpu_s()
     done = subprocess.run(
-        [*command, f"http://127.0.0.1:{program.port}{path}"],
+        [*command, f"http://127.0.0.1:{program.port}/"],
         check=True,
         capture_output=True,
         text=True,
@@ -70,7 +66,7 @@ def measure(program: Program, load: str, path: str, connections: int, seconds: f
     errors += sum(map(int, socket_errors.groups())) if socket_errors else 0
     return Figure(
         program.name,
-        load,
+        shape.title,
         spent / max(requests, 1) * 1e6,
         float(_found(r"Requests/sec:\s+([\d.]+)", text)),
         _ms(_found(r"(?m)^\s+50%\s+(\S+)", text)),
@@ -121,7 +117,10 @@ def run(arguments: argparse.Namespace) -> list[Figure]:
                 programs.append(weir_traced(folder, upstream.port, PROXY_CPU, sink.port))
                 traced = envoy_zipkin(folder, upstream.port, PROXY_CPU, sink.port)
                 programs += [traced] if traced is not None else []
-            return _rounds(programs, arguments)
+            figures = _rounds(programs, arguments, folder)
+            if arguments.stream:
+                figures += stream(programs, arguments.rounds)
+            return figures
         finally:
             for program in [*programs, upstream, sink]:
                 program.stop()
@@ -141,18 +140,42 @@ def _sink(folder: Path) -> Program:
     return start("sink", ["nginx", "-c", str(config)], port, LOAD_CPU, folder / "sink.log")
 
 
-def _rounds(programs: list[Program], arguments: argparse.Namespace) -> list[Figure]:
+def stream(programs: list[Program], rounds: int) -> list[Figure]:
+    """One GiB through each program: CPU per MiB, MiB/s, and memory when it is over."""
+    figures: dict[str, list[Figure]] = {}
+    for _ in range(rounds):
+        for program in programs:
+            command = ["taskset", "-c", str(LOAD_CPU), "curl", "-sS", "-o", "/dev/null"]
+            command += ["-w", "%{time_total} %{size_download}", "-H", "Host: www.hello.world"]
+            before = program.cpu_s()
+            url = f"http://127.0.0.1:{program.port}/1g"
+            done = subprocess.run([*command, url], check=True, capture_output=True, text=True)
+            seconds, size = map(float, done.stdout.split())
+            spent, mib = program.cpu_s() - before, size / 2**20
+            figure = Figure(
+                program.name,
+                "1 GiB streamed, by the MiB",
+                spent / mib * 1e6,
+                mib / seconds,
+                0.0,
+                0.0,
+                program.memory_mib(),
+                int(mib) != STREAM_MIB,
+            )
+            figures.setdefault(program.name, []).append(figure)
+    return [median(each) for each in figures.values()]
+
+
+def _rounds(programs: list[Program], arguments: argparse.Namespace, folder: Path) -> list[Figure]:
     figures: dict[tuple[str, str], list[Figure]] = {}
     for program in programs:
-        measure(program, "warm-up", "/", 32, min(arguments.seconds, 2.0))
+        measure(program, Shape("warm-up"), folder, min(arguments.seconds, 2.0))
     for round_number in range(arguments.rounds):
         sys.stderr.write(f"round {round_number + 1} of {arguments.rounds}\n")
-        for connections in arguments.connections:
-            for path in arguments.paths:
-                load = f"GET {path}, {connections} connections"
-                for program in programs:
-                    figure = measure(program, load, path, connections, arguments.seconds)
-                    figures.setdefault((load, program.name), []).append(figure)
+        for name in arguments.shapes:
+            for program in programs:
+                figure = measure(program, SHAPES[name], folder, arguments.seconds)
+                figures.setdefault((figure.load, program.name), []).append(figure)
     return [median(rounds) for rounds in figures.values()]
 
 
@@ -194,12 +217,16 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, nargs="+", default=[32])
-    parser.add_argument("--paths", nargs="+", default=["/"])
+    parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=["1k"])
+    parser.add_argument("--all", action="store_true", help="every shape, and 1 GiB streamed")
+    parser.add_argument("--stream", action="store_true", help="1 GiB streamed as well")
+    parser.add_argument("--plot", type=Path, help="write the CPU figures as an SVG picture")
     parser.add_argument("--only", nargs="+", choices=list(PEERS))
     parser.add_argument("--traced", action="store_true", help="with tracing at 100 % as well")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
+    if arguments.all:
+        arguments.shapes, arguments.stream = list(SHAPES), True
     if arguments.brief:
         arguments.seconds, arguments.rounds = 1.0, 1
     for tool in ("wrk", "nginx", "taskset"):
@@ -207,6 +234,11 @@ def main(argv: list[str]) -> int:
             sys.stderr.write(f"{tool} is needed and not on this machine: apt-get install {tool}\n")
             return 1
     figures = run(arguments)
+    if arguments.plot is not None:
+        groups: dict[str, dict[str, float]] = {}
+        for one in figures:
+            groups.setdefault(one.load, {})[one.name] = one.cpu_us
+        arguments.plot.write_text(bars("CPU of the proxy, a request", groups, "µs"))
     if arguments.json:
         sys.stdout.write(json.dumps([asdict(one) for one in figures], indent=2) + "\n")
     else:

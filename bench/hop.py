@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench._peers.process import free_port, start
 from bench._peers.programs import nginx, nginx_upstream, weir_before
+from bench._shapes import Shape
 from bench.engine import LOAD_CPU, PROXY_CPU, Figure, measure, median, show
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class Row:
     front: Program
     back: Program
 
-    def measure(self, load: str, connections: int, seconds: float) -> Figure:
+    def measure(self, shape: Shape, folder: Path, seconds: float) -> Figure:
         """One load through both."""
         before = self.back.cpu_s()
-        figure = measure(self.front, load, "/", connections, seconds)
+        figure = measure(self.front, shape, folder, seconds)
         more = self.back.cpu_s() - before
         requests = figure.requests_per_s * seconds
         return replace(
@@ -90,13 +91,13 @@ def run(arguments: argparse.Namespace) -> list[Figure]:
                 rows += pair(name, back, front)
             figures: dict[tuple[str, str], list[Figure]] = {}
             for row in rows:
-                row.measure("warm-up", 32, min(arguments.seconds, 2.0))
+                row.measure(Shape("warm-up"), folder, min(arguments.seconds, 2.0))
             for _ in range(arguments.rounds):
                 for connections in arguments.connections:
-                    load = f"GET /, {connections} connections, two hops"
+                    shape = Shape("GET, two hops", connections=connections)
                     for row in rows:
-                        figure = row.measure(load, connections, arguments.seconds)
-                        figures.setdefault((load, row.name), []).append(figure)
+                        figure = row.measure(shape, folder, arguments.seconds)
+                        figures.setdefault((figure.load, row.name), []).append(figure)
             return [median(rounds) for rounds in figures.values()]
         finally:
             for program in started:

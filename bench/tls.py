@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bench._peers.process import Program, free_port, start
 from bench._peers.programs import _nginx, nginx_upstream
-from bench.engine import HEADERS, LOAD_CPU, PROXY_CPU
+from bench._shapes import HEADERS
+from bench.engine import LOAD_CPU, PROXY_CPU
 from tests.kits.certificates import Authority
 
 

@@ -20,6 +20,9 @@ def nginx_upstream(folder: Path, cpu: int) -> Program:
     root.mkdir(exist_ok=True)
     (root / "1k").write_bytes(b"x" * 1_024)
     (root / "100k").write_bytes(b"x" * 102_400)
+    (root / "0b").touch()
+    with (root / "1g").open("wb") as large:
+        large.truncate(2**30)
     config = folder / "upstream.conf"
     config.write_text(
         _nginx(
