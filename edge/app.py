@@ -2,7 +2,7 @@
 
 The same policy, routes, balancing, spans and counts as the fast engine; headers are edited one by
 one, and httpx carries the requests. It costs many times the engine's time; it fits where a server
-is there already. WebSockets are refused: httpx knows none.
+is there already.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from edge.assembly import assemble
+from edge.app_handshake import Refused, deny, handshake_headers
+from edge.app_socket import AppSocket
+from edge.app_transport import Transports
 from edge.exchange import AppExchange
+from edge.gateway import Gateway
 from edge.plain import PlainFace
+from edge.reload import ConfigSource, Reloaded, difference
 from mesh.deps import Deps
-from mesh.router import Router
-from mesh.wiring import Namers, make_transformers
-from naming.interpreter import ConfiguredInterpreter
 from proxy.call import Later, Peer, Reply
+from proxy.certificates import CertificateWatch
 from proxy.tasks import Tasks
 from proxy.tls import TlsSession
 from tracing.recorder import Recorder
@@ -32,19 +33,23 @@ from wire.limits import EDGE_LIMITS
 from wire.request import RequestHead, read_request_head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from starlette.types import Receive, Scope, Send
 
     from edge.edge_config import EdgeConfig
+    from proxy.call import Call
 
 _SWEEP_S: Final = 0.5
-_LIMITS: Final = httpx.Limits(max_connections=1_000, max_keepalive_connections=200)
 
 
-def create_app(config: EdgeConfig) -> Starlette:
-    """The gateway by this configuration; its listeners and its admin port are the server's."""
-    door = AppDoor(config)
+def create_app(config: EdgeConfig, source: ConfigSource | None = None) -> Starlette:
+    """The gateway by this configuration; its listeners and its admin port are the server's.
+
+    source: the file that it came from, to be read again when it changes. `app.state.door` is the
+    door, whose `reload()` reads it at any time.
+    """
+    door = AppDoor(config, source)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -55,81 +60,119 @@ def create_app(config: EdgeConfig) -> Starlette:
         finally:
             await door.aclose()
 
-    return Starlette(routes=[Mount("", app=door)], lifespan=lifespan)
+    app = Starlette(routes=[Mount("", app=door)], lifespan=lifespan)
+    app.state.door = door
+    return app
 
 
 class AppDoor:
     """Started and stopped by the server's lifespan."""
 
-    def __init__(self, config: EdgeConfig) -> None:
-        self.assembly = assemble(config)
-        self.face = PlainFace(self.assembly.face)
-        self._namers = Namers(config.namers)
+    def __init__(self, config: EdgeConfig, source: ConfigSource | None = None) -> None:
+        self.gateway = Gateway(config, PlainFace)
+        self.last_reload: Reloaded | None = None
+        self._source = source
+        self._reloading = asyncio.Lock()
         self._tasks = Tasks()
         self._recorder: Recorder | None = None
-        self._router: Router | None = None
-        self._transport = httpx.AsyncHTTPTransport(limits=_LIMITS, trust_env=False)
+        self._certificates = CertificateWatch()
+        self._transports = Transports()
 
     async def start(self) -> None:
         """Watch names."""
-        config = self.assembly.config
-        await self._namers.start()
+        gateway = self.gateway
+        config = gateway.config
+        await gateway.namers.start()
         deps = Deps()
         if config.tracing is not None:
             self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
             deps = Deps(record=self._recorder.record, sample_rate=config.tracing.sample_rate)
-        interpreter = ConfiguredInterpreter(
-            self._namers.namers, transformers=make_transformers(config.transformers)
-        )
-        self._router = Router(self.assembly.router, self.face, interpreter, deps, self._tasks)
-        self._tasks.start(self._sweep(self._router), "sweep")
+        await gateway.start(deps, self._tasks)
+        for part in gateway.assembly.tls.parts:
+            self._certificates.add(part)
+        self._certificates.start(self._tasks)
+        if self._source is not None:
+            self._source.changed()
+        self._tasks.start(self._sweep(), "sweep")
 
-    async def _sweep(self, router: Router) -> None:
+    async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_S)
-            router.sweep(loop.time())
-            if self.assembly.files is not None:
-                self.assembly.files.load()
+            self.gateway.sweep(loop.time())
+            await self._transports.sweep()
+            source = self._source
+            if source is not None and self.gateway.config.reload_on_change and source.changed():
+                await self.reload()
+
+    async def reload(self) -> Reloaded:
+        """Read the file again and put it in force; with any problem, nothing changes.
+
+        Listeners and workers are the server's, so changes of theirs wait for it.
+        """
+        async with self._reloading:
+            source = self._source
+            if source is None:
+                return Reloaded(done=False, problems=("this gateway was started without a file",))
+            read = source.read()
+            if not isinstance(read, Reloaded):
+                changed, waits = difference(self.gateway.config, read)
+                if changed:
+                    await self.gateway.apply(read)
+                waits = (*waits, *(key for key in changed if key.startswith("listener")))
+                read = Reloaded(done=True, changed=changed, waits=waits, warnings=read.warnings)
+            self.last_reload = read
+            return read
 
     async def aclose(self) -> None:
         """Stop watching, flush spans and the audit."""
         await self._tasks.aclose()
-        if self._router is not None:
-            self._router.close()
+        self.gateway.close()
         if self._recorder is not None:
             await self._recorder.aclose()
-        if self.assembly.face.audit is not None:
-            self.assembly.face.audit.flush()
-        await self._transport.aclose()
-        await self._namers.aclose()
+        await self._transports.aclose()
+        await self.gateway.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1003})
-            return
-        router = self._router
-        assert router is not None
         ip, port = scope.get("client") or ("", 0)
-        peer = Peer(ip, port, _SERVERS_TLS if scope["scheme"] == "https" else None)
+        secure = scope["scheme"] in ("https", "wss")
+        peer = Peer(ip, port, _SERVERS_TLS if secure else None)
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send, peer)
+            return
         method = scope["method"].encode("latin-1")
-        try:
-            request = _head(scope, method)
-        except BadRequest as error:
-            await answer(send, router.refuse(error, peer), head_only=method == b"HEAD")
+        head_only = method == b"HEAD"
+        decided, request = await self._decided(scope, method, scope["headers"], peer)
+        if isinstance(decided, Reply) or request is None:
+            assert isinstance(decided, Reply)
+            await answer(send, decided, head_only=head_only)
             return
-        decided = router.on_request(request, peer)
-        if isinstance(decided, Later):
-            decided = await decided.decided
-        if isinstance(decided, Reply):
-            await answer(send, decided, head_only=method == b"HEAD")
-            return
-        exchange = AppExchange(self._transport, decided, request, receive, send)
+        exchange = AppExchange(self._transports, decided, request, receive, send)
         reply = await exchange.run()
         if reply is not None:
-            await answer(send, reply, head_only=method == b"HEAD")
+            await answer(send, reply, head_only=head_only)
+
+    async def _decided(
+        self, scope: Scope, method: bytes, headers: Iterable[tuple[bytes, bytes]], peer: Peer
+    ) -> tuple[Call | Reply, RequestHead | None]:
+        router = self.gateway.router
+        try:
+            request = _head(scope, method, headers)
+        except BadRequest as error:
+            return router.refuse(error, peer), None
+        decided = router.on_request(request, peer)
+        return (await decided.decided if isinstance(decided, Later) else decided), request
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, peer: Peer) -> None:
+        await receive()  # websocket.connect
+        decided, request = await self._decided(scope, b"GET", handshake_headers(scope), peer)
+        if isinstance(decided, Reply) or request is None:
+            assert isinstance(decided, Reply)
+            await deny(scope, send, Refused(decided.status, decided.block, decided.body))
+            return
+        await AppSocket(decided, request, scope, receive, send).run()
 
 
 class _ServersTls(TlsSession):
@@ -148,13 +191,13 @@ class _ServersTls(TlsSession):
 _SERVERS_TLS: Final = _ServersTls()
 
 
-def _head(scope: Scope, method: bytes) -> RequestHead:
+def _head(scope: Scope, method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """The head as the wire reads it, so that both doors refuse the same. Raises: BadRequest."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         raw = raw.partition(b"?")[0] + b"?" + scope["query_string"]
     lines: list[Any] = [b"%b %b HTTP/1.1" % (method, raw)]
-    lines += [b"%b: %b" % (name, value) for name, value in scope["headers"]]
+    lines += [b"%b: %b" % (name, value) for name, value in headers]
     head = b"\r\n".join(lines) + b"\r\n\r\n"
     if len(head) > EDGE_LIMITS.head_bytes_max:
         raise BadRequest("the request head is too large", 431)

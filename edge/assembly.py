@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.audit import Audit
@@ -16,10 +16,9 @@ from edge.peers import Peers
 from edge.policy import Policy
 from edge.rates import Meter, Rate
 from mesh.classify import Classifier
-from mesh.clients import ClientSettings
 from mesh.router import RouterSettings
 from mesh.service import ServiceSettings
-from proxy.pool import PoolSettings
+from mesh.tls_wiring import TlsParts
 from wire.limits import EDGE_LIMITS
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from edge.edge_config import EdgeConfig, LimitsConfig
     from edge.field_types import RateConfig
+    from mesh.clients import ClientSettings
 
 # A read that met a dead endpoint is asked of another, within the budget.
 _SERVICE = ServiceSettings(classifier=Classifier("io.l5d.http.retryableRead5XX"))
@@ -44,6 +44,7 @@ class Assembly:
     face: FaceSettings
     router: RouterSettings
     files: GrantFiles | None
+    tls: TlsParts  # towards services; of the start
 
 
 def assemble(
@@ -77,6 +78,7 @@ def assemble(
         test_status=config.test_endpoint.status,
         test_body=config.test_endpoint.body.encode(),
     )
+    tls = TlsParts() if before is None else before.tls
     listen = config.all_listeners[0]
     router = RouterSettings(
         label="edge",
@@ -85,10 +87,18 @@ def assemble(
         port=listen.port,
         limits=EDGE_LIMITS,
         service=_SERVICE,
-        client=ClientSettings(pool=PoolSettings(links=config.links)),
+        client=_client(config, tls) if before is None else before.router.client,
         plan=Planner(config, policy.hosts, _SERVICE),
     )
-    return Assembly(config=config, face=face, router=router, files=files)
+    return Assembly(config=config, face=face, router=router, files=files, tls=tls)
+
+
+def _client(config: EdgeConfig, tls: TlsParts) -> ClientSettings:
+    """How services are dialled; settings by prefix say themselves whether they use links."""
+    client = tls.clients(config.client)
+    if config.links and client.choose is None:
+        return replace(client, pool=replace(client.pool, links=True))
+    return client
 
 
 def _grants(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from edge.grants import Grant
     from edge.place import Place
     from edge.rules import Rule
+    from edge.trail import Trail
     from wire.request import RequestHead
 
 
@@ -47,5 +48,5 @@ class EdgeContext(RequestContext, gc=False):
     forced: bool = False  # it asks to be recorded beyond the place's rate: the budget decides
     fallback_rate: float | None = None  # the place's rate, for when the budget is spent
     debug: bool = False  # it asked for its trail, and may
-    trail: str = ""
+    trail: Trail | None = None  # of who asked for it
     audited: bool = False

@@ -14,7 +14,7 @@ from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
 from mesh.config_types import Destination, DtabText, Port, Rate
-from mesh.linkerd_config import FsNamerConfig, Transformer
+from mesh.linkerd_config import ClientConfig, Clients, FsNamerConfig, Transformer
 
 # By tag, so that a problem is told of the form that was written, and once.
 HostEntry = Annotated[
@@ -88,6 +88,8 @@ class EdgeConfig(Model):
     """Maps /svc/<host> to services, for every host."""
     namers: tuple[FsNamerConfig, ...] = ()
     transformers: tuple[Transformer, ...] = ()
+    client: Clients = ClientConfig()
+    """How services are dialled, as in Linkerd YAML: TLS, timeouts, by prefix of bound names."""
     proxies: tuple[Network, ...] = ()
     """Networks of proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     links: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Send
 
+    from edge.app_transport import Transports
     from proxy.call import Call
     from proxy.pool import Pool
     from wire.request import RequestHead
@@ -36,13 +37,13 @@ class AppExchange:
 
     def __init__(
         self,
-        transport: httpx.AsyncBaseTransport,
+        transports: Transports,
         call: Call,
         request: RequestHead,
         receive: Receive,
         send: Send,
     ) -> None:
-        self._transport = transport
+        self._transports = transports
         self._call = call
         self._request = request
         self._receive = receive
@@ -50,9 +51,31 @@ class AppExchange:
         self._sent = 0
         self._received = 0
         self._status = 0
+        self._asked_all = asyncio.Event()  # nobody reads the request's body any more
+        if not request.has_body:
+            self._asked_all.set()
 
     async def run(self) -> Reply | None:
-        """Carry the exchange; a Reply is still to be sent."""
+        """Carry the exchange; a Reply is still to be sent. None, too, when the client has gone."""
+        carrying = asyncio.ensure_future(self._carry())
+        watching = asyncio.ensure_future(self._until_gone())
+        try:
+            await asyncio.wait((carrying, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not carrying.done():
+                return None
+            return await carrying
+        finally:
+            for task in (carrying, watching):
+                task.cancel()
+            await asyncio.wait((carrying, watching))
+
+    async def _until_gone(self) -> None:
+        """Until the client leaves; asked only once its request has been read, or is not wanted."""
+        await self._asked_all.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _carry(self) -> Reply | None:
         call = self._call
         error: UpstreamError | None = None
         try:
@@ -62,6 +85,7 @@ class AppExchange:
                     self._status = found.status
                     return found
                 response, block = found
+                self._asked_all.set()  # an answer before the body's end: nobody wants the rest
                 patience.reschedule(None)  # a body may take its time
             try:
                 await self._pass_on(response, block)
@@ -89,7 +113,8 @@ class AppExchange:
             replayable = not self._request.has_body
             outcome: bytes | Again | Reply
             try:
-                response = await self._transport.handle_async_request(self._upstream_request(pool))
+                asked = self._upstream_request(pool)
+                response = await self._transports.of(pool).handle_async_request(asked)
             except httpx.ConnectError as refused:
                 outcome = call.on_failure(ConnectFailed(str(refused)), replayable=replayable)
             except httpx.ConnectTimeout as late:
@@ -114,9 +139,7 @@ class AppExchange:
             await asyncio.sleep(outcome.delay_s)
 
     def _upstream_request(self, pool: Pool) -> httpx.Request:
-        """The request for one endpoint. Raises: httpx.ConnectError, when it wants TLS."""
-        if pool.tls is not None:  # never in plain text what was meant for TLS
-            raise httpx.ConnectError("this door speaks no TLS to services")
+        """The request for one endpoint."""
         line, _, block = self._call.head().partition(b"\r\n")
         method, target, _ = line.split(b" ")
         headers = header_lines(b"\r\n" + block)
@@ -126,13 +149,19 @@ class AppExchange:
             if self._request.content_length is None:
                 headers.append((b"Transfer-Encoding", b"chunked"))
         host = f"[{pool.ip}]" if ":" in pool.ip else pool.ip
+        # The target as it is: httpx would quote it anew.
+        extensions: dict[str, Any] = {
+            "target": target,
+            "timeout": {"connect": _CONNECT_TIMEOUT_S},
+        }
+        if pool.tls is not None and pool.tls.name is not None:
+            extensions["sni_hostname"] = pool.tls.name  # asked for, and verified
         return httpx.Request(
             method.decode("latin-1"),
-            f"http://{host}:{pool.port}/",
+            f"{'http' if pool.tls is None else 'https'}://{host}:{pool.port}/",
             headers=headers,
             content=body,
-            # The target as it is: httpx would quote it anew.
-            extensions={"target": target, "timeout": {"connect": _CONNECT_TIMEOUT_S}},
+            extensions=extensions,
         )
 
     async def _body(self) -> AsyncIterator[bytes]:
@@ -146,6 +175,7 @@ class AppExchange:
             self._sent += len(piece)
             if piece:
                 yield piece
+        self._asked_all.set()
 
     async def _pass_on(self, response: httpx.Response, block: bytes) -> None:
         headers = [(name.lower(), value) for name, value in header_lines(block)]

@@ -17,6 +17,7 @@ from edge.limiter import Limiter, Limits
 from edge.pages import error_reply
 from edge.place import NO_EDITS
 from edge.rates import Meter, Rate
+from edge.told import told_lines
 from edge.trail import Trail
 from proxy.call import Peer, Reply
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edge.grant_desk import GrantDesk
     from edge.policy import Policy
     from mesh.context import RequestContext
+    from mesh.router import Router
     from wire.errors import BadRequest
     from wire.response import ResponseHead
 
@@ -48,7 +50,7 @@ _DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
 _DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHING_OURS)
 _DROP_OF_TRUSTED: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
-_TRAIL_MAX: Final = 4_000
+_SAID_MAX: Final = 4_000
 # Which step of the way an error of the router stands for.
 _STAGES: Final = {403: "override", 502: "upstream", 503: "upstream", 504: "upstream"}
 
@@ -79,6 +81,8 @@ class EdgeFace:
     ) -> None:
         self.dropped = 0  # requests that said something they may not
         self.ambiguous = 0  # paths that two servers may read in two ways
+        self.router: Router | None = None  # whose face this is, once there is one
+        self.say: Callable[[str], None] = lambda _: None
         self._monotonic_s = monotonic_s
         self._wall_ns = wall_ns
         self.configure(settings)
@@ -130,7 +134,8 @@ class EdgeFace:
         if context.debug:
             trail = Trail()
             self._policy.decide(request, peer, trail)
-            context.trail = trail.as_header()[:_TRAIL_MAX]
+            context.trail = trail
+            self.say(f"asked to debug: {trail.as_header()[:_SAID_MAX]}")
 
     def _own(self, context: EdgeContext, request: RequestHead) -> Answer:
         settings = self.settings
@@ -196,8 +201,8 @@ class EdgeFace:
         place = context.place
         if place is not None and place.response is not NO_EDITS:
             block = place.response.apply(block)
-        if context.trail:
-            block += b"\r\nweir-trail: " + context.trail.encode()
+        if context.by is not None:
+            block += told_lines(context, self.router)
         return block + _VIA
 
     def error(
@@ -207,8 +212,8 @@ class EdgeFace:
         context = cast("EdgeContext", context)
         self.audit_use(context, str(status))
         block = b"\r\nl5d-retryable: true" if retryable and context.trusted else b""
-        if context.trail:
-            block += b"\r\nweir-trail: " + context.trail.encode()
+        if context.by is not None:
+            block += told_lines(context, self.router)
         stage = _STAGES.get(status, "override" if context.local else "gateway")
         return error_reply(status, stage, message, context, block)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from edge.face import EdgeFace
+from edge.told import told_lines
 from wire.head import HOP_BY_HOP, header_lines
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class PlainFace(EdgeFace):
                 kept.append((name, value))
         if context.place is not None:
             kept = _edited(kept, context.place.response)
-        if context.trail:
-            kept.append((b"weir-trail", context.trail.encode()))
+        if context.by is not None:
+            kept += header_lines(told_lines(context, self.router))
         kept.append((b"Via", b"1.1 weir"))
         return _block(kept)
 

@@ -8,16 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edge.admin import EdgeAdmin
-from edge.assembly import assemble
 from edge.exemplars import Exemplars
 from edge.face import EdgeFace
+from edge.gateway import Gateway
 from edge.listening import make_prelude
 from edge.reload import ConfigSource, Reloaded, difference
 from mesh.access_config import open_log
 from mesh.deps import Deps
-from mesh.router import Router
-from mesh.wiring import Namers, make_transformers
-from naming.interpreter import ConfiguredInterpreter
 from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch, TlsError
 from proxy.listener import Listener
@@ -32,11 +29,10 @@ if TYPE_CHECKING:
 
     from edge.edge_config import EdgeConfig, ListenerConfig
     from mesh.access_log import AccessLog
+    from mesh.router import Router
     from proxy.workers import Place
 
 RECENT_MAX: Final = 200
-# Namers of before a reload, kept for those who still wait for their answers.
-_RETIRED_MAX: Final = 4
 _DRAIN_S: Final = 30.0
 
 
@@ -60,8 +56,9 @@ class EdgeProcess:
     ) -> None:
         self._place = place
         self._certificates = CertificateWatch()
-        self.assembly = assemble(config)
-        self.face = EdgeFace(self.assembly.face)
+        self.gateway = Gateway(config, EdgeFace)
+        self.face = self.gateway.face
+        self.face.say = say
         self.ports: dict[str, int] = {}  # "public", "public-2", …, and "admin"
         self.recent: deque[SpanRecord] = deque(maxlen=RECENT_MAX)
         self.last_reload: Reloaded | None = None
@@ -72,19 +69,16 @@ class EdgeProcess:
         self._say = say
         self._tasks = Tasks()
         self._reloading = asyncio.Lock()
-        self._namers = Namers(config.namers)
-        self._retired: list[Namers] = []
         self._listeners: list[tuple[ListenerConfig, Listener]] = []
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
-        self._router: Router | None = None
         self._access: AccessLog | None = None
         self.unready: str | None = "starting"  # why requests should go elsewhere
 
     @property
     def config(self) -> EdgeConfig:
         """The configuration that is in force."""
-        return self.assembly.config
+        return self.gateway.config
 
     @property
     def source(self) -> ConfigSource | None:
@@ -94,18 +88,12 @@ class EdgeProcess:
     @property
     def router(self) -> Router:
         """The router, once it is started."""
-        assert self._router is not None
-        return self._router
+        return self.gateway.router
 
     @property
     def listeners(self) -> list[Listener]:
         """Where the public connects now."""
         return [listener for _, listener in self._listeners]
-
-    @property
-    def namers(self) -> Namers:
-        """The namers in force."""
-        return self._namers
 
     async def start(self) -> None:
         """Watch names, bind.
@@ -115,21 +103,23 @@ class EdgeProcess:
         config = self.config
         for warning in config.warnings:
             self._say(f"warning: {warning}")
-        await self._namers.start()
+        await self.gateway.namers.start()
         self._access = access = open_log(config.access_log)
         deps = Deps(access=access)
         if config.tracing is not None:
             self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
             deps = replace(deps, record=self._record, sample_rate=config.tracing.sample_rate)
-        self._router = Router(
-            self.assembly.router, self.face, self._interpreter(config), deps, self._tasks
-        )
+        await self.gateway.start(deps, self._tasks)
+        for warning in self.gateway.assembly.tls.warnings:
+            self._say(f"warning: {warning}")
+        for part in self.gateway.assembly.tls.parts:
+            self._certificates.add(part)
         for address, listen in zip(addresses(config), config.all_listeners, strict=True):
             self.ports[address.name] = await self._listen(listen, address.name)
         first = config.all_listeners[0]
-        self._router.span_local = Endpoint("edge", first.ip, self.ports["public"])
-        self._router.client_local = self._router.span_local
+        self.router.span_local = Endpoint("edge", first.ip, self.ports["public"])
+        self.router.client_local = self.router.span_local
         if self._source is not None:
             self._source.changed()
         self._admin = AppServer(EdgeAdmin(self, self._recorder, access).app())
@@ -146,11 +136,6 @@ class EdgeProcess:
             self.exemplars.note(record)
         assert self._recorder is not None
         self._recorder.record(record)
-
-    def _interpreter(self, config: EdgeConfig) -> ConfiguredInterpreter:
-        return ConfiguredInterpreter(
-            self._namers.namers, transformers=make_transformers(config.transformers)
-        )
 
     async def _listen(self, listen: ListenerConfig, name: str = "") -> int:
         prelude = make_prelude(listen.tls, listen.proxy_protocol)
@@ -170,11 +155,8 @@ class EdgeProcess:
 
     def _sweep(self, now: float) -> None:
         """Twice a second: idle connections, unused routes, files that have changed."""
-        self.router.sweep(now)
-        if self.assembly.files is not None:
-            self.assembly.files.load()
-            for problem in self.assembly.files.problems:
-                self._say(f"grants: {problem}; the last good state goes on")
+        for problem in self.gateway.sweep(now):
+            self._say(f"grants: {problem}; the last good state goes on")
         source = self._source
         if source is not None and self.config.reload_on_change and source.changed():
             self.reload_soon()
@@ -222,23 +204,8 @@ class EdgeProcess:
             return Reloaded(done=False, problems=(f"cannot listen: {error.strerror or error}",))
         except TlsError as error:
             return Reloaded(done=False, problems=(f"TLS: {error}",))
-        interpreter = None
-        if (before.namers, before.transformers) != (config.namers, config.transformers):
-            if before.namers != config.namers:
-                fresh = Namers(config.namers)
-                await fresh.start()
-                self._retired.append(self._namers)
-                self._namers = fresh
-            interpreter = self._interpreter(config)
-        # From here on nothing waits, so no request sees half of each.
-        self.assembly = assemble(config, self.assembly)
-        self.face.configure(self.assembly.face)
-        routing = (before.dtab, before.hosts) != (config.dtab, config.hosts)
-        if interpreter is not None or routing:
-            self.router.reconfigure(self.assembly.router, interpreter or self.router.interpreter)
+        await self.gateway.apply(config)
         self._drain_unwanted(config)
-        while len(self._retired) > _RETIRED_MAX:
-            await self._retired.pop(0).aclose()
         return Reloaded(done=True, changed=changed, waits=waits, warnings=config.warnings)
 
     def _drain_unwanted(self, config: EdgeConfig) -> None:
@@ -267,18 +234,14 @@ class EdgeProcess:
         """
         self.retire()
         cuts = await asyncio.gather(*(one.drain(drain_s) for _, one in self._listeners))
-        if self._router is not None:
-            self._router.close()
+        self.gateway.close()
         if self._admin is not None:
             await self._admin.aclose()
         if self._recorder is not None:
             await self._recorder.aclose()
         if self._access is not None:
             await self._access.aclose()
-        if self.assembly.face.audit is not None:
-            self.assembly.face.audit.flush()
-        for namers in (*self._retired, self._namers):
-            await namers.aclose()
+        await self.gateway.aclose()
         await self._tasks.aclose()
         return sum(cuts)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Bound where they are made once; a change is told, and waits for the next start.
-_FIXED: Final = ("admin", "tracing.collector", "workers", "access_log")
+_FIXED: Final = ("admin", "tracing.collector", "workers", "access_log", "client", "links")
 
 
 @dataclass(frozen=True, slots=True)

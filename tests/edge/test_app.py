@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from config import load
 from edge.app import create_app
 from edge.edge_config import EdgeConfig
-from tests.kits.edge_process import running_app, send
 from tests.kits.mirror import mirror
 from tests.kits.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from starlette.applications import Starlette
 
@@ -77,44 +73,3 @@ async def test_failures_are_told_as_the_engine_tells_them() -> None:
             assert late.status_code == 503
             assert (await http.get("http://nobody.test/")).text == "200 OK"
             assert (await http.get("/a%00b")).status_code == 400
-
-
-@pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
-def test_an_answer_streams_as_it_comes(tmp_path: Path, server: str) -> None:
-    """The first piece is there before the upstream has written the second."""
-    asyncio.run(_stream(tmp_path, server))
-
-
-async def _stream(folder: Path, server: str) -> None:
-    go_on = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
-        await go_on.wait()
-        writer.write(b"6\r\nsecond\r\n0\r\n\r\n")
-        writer.close()
-
-    upstream = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = upstream.sockets[0].getsockname()[1]
-    text = f"hosts: [{{host: www.hello.world, forward: '127.0.0.1:{port}'}}]\n"
-    with running_app(folder, text, server) as edge:
-        async with asyncio.timeout(20):
-            reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
-            writer.write(b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
-            head = await reader.readuntil(b"first")
-            assert b"second" not in head
-            go_on.set()
-            await reader.readuntil(b"second")
-            writer.close()
-            await writer.wait_closed()
-        upstream.close()
-        await upstream.wait_closed()
-        refused = await asyncio.to_thread(
-            send,
-            edge.port,
-            b"GET / HTTP/1.1\r\nHost: www.hello.world\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        )
-        assert refused.startswith(b"HTTP/1.1 4")

@@ -73,8 +73,10 @@ from pathlib import Path
 from config import load
 from edge.app import create_app
 from edge.edge_config import EdgeConfig
+from edge.reload import ConfigSource
 
-app = create_app(load(EdgeConfig, Path("edge.yml").read_text(), source="edge.yml"))
+file = Path("edge.yml")
+app = create_app(load(EdgeConfig, file.read_text(), source=str(file)), ConfigSource(file))
 """
 SERVERS = {
     # Of its own accord uvicorn believes X-Forwarded-* from loopback; whom to believe is our part.

@@ -1,0 +1,59 @@
+"""What an answer tells those who may steer: what came of their override, and the whole trail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from edge.explain import state_text
+from edge.reach import effect_of
+from naming.explain import explain, lines
+from naming.interpreter import ConfiguredInterpreter
+from naming.state import Ok
+
+if TYPE_CHECKING:
+    from edge.context import EdgeContext
+    from edge.trail import Trail
+    from mesh.router import Router
+    from mesh.routes import Route
+
+_TRAIL_MAX: Final = 4_000
+_EFFECT_MAX: Final = 500
+
+
+def told_lines(context: EdgeContext, router: Router | None) -> bytes:
+    """Header lines for one who is known by a rule or a grant, each led by CRLF.
+
+    Whoever may see internals reads which names were asked in vain; everyone else that they were.
+    """
+    route = None
+    if router is not None and context.key:
+        route = router.routes.get((context.key, context.local))
+    block = b""
+    effect = effect_of(route.binding) if route is not None and context.local else None
+    if effect is not None:
+        if context.tags is not None:
+            context.tags["edge.override.effect"] = str(effect)[:_EFFECT_MAX]
+        shown = str(effect) if context.trusted or context.debug else effect.outcome
+        block = b"\r\nweir-override: " + _ascii(shown)[:_EFFECT_MAX]
+    if context.trail is not None:
+        if router is not None and route is not None:
+            _routing(context.trail, context, router, route)
+        block += b"\r\nweir-trail: " + context.trail.as_header().encode()[:_TRAIL_MAX]
+    return block
+
+
+def _routing(trail: Trail, context: EdgeContext, router: Router, route: Route) -> None:
+    """The steps behind the policy's, as `weir explain` tells them."""
+    trail.add("service", str(route.service))
+    interpreter = router.interpreter
+    namers = interpreter.namers if isinstance(interpreter, ConfiguredInterpreter) else ()
+    plan = router.settings.plan_of(context.key)
+    table = plan.dtab + route.local if plan.steerable else plan.dtab
+    told = explain(plan.service, table, namers)
+    for line in lines(told.value) if isinstance(told, Ok) else ():
+        trail.add("dtab", line.strip())
+    trail.add("bound", state_text(route.binding.state))
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
