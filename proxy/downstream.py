@@ -381,10 +381,11 @@ class Downstream(asyncio.BufferedProtocol):
         self.exchange = exchange = Exchange(self, request, call)
         if request.expects_continue:
             self.write(_CONTINUE)
-        exchange.start()
-        if self._buffer and self._body_open() and self.exchange is exchange:
+        if self._buffer and self._body_open():
+            # First, so that what is refused here reaches nobody, and what is not goes up at once.
             data, self._buffer = self._buffer, b""
             self._buffer = self._on_body_bytes(data)
+        exchange.start()
 
     def _on_body_bytes(self, data: bytes) -> bytes:
         """Pass body bytes up; returns what follows the body."""
