@@ -1,11 +1,14 @@
 """Small blocks put together behind the ingest.
 
 A process that flushes a few spans twice a second would make some hundred thousand blocks a day,
-and a search looks at each.
+and a search looks at each. The new block takes the place of the oldest that went into it, so that
+every trace's parts keep the order in which they came: where parts contradict each other, the first
+counts.
 """
 
 import sqlite3
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from tracing.pipeline.batch import index_of
 from tracing.pipeline.model import V2Span, decode_strict
@@ -17,66 +20,88 @@ _RUN_MAX: Final = 256
 _SPANS_MAX: Final = 512
 _BYTES_MAX: Final = 262_144
 
-_Row = tuple[int, int, int, int, int, int, str, int]
+
+class _Small(NamedTuple):
+    """A small block as it lies there, and which traces it has spans of."""
+
+    number: int
+    stored_ms: int
+    services: str
+    body: bytes
+    spans: list[V2Span]
+    lows: set[int]
 
 
-def _choose(db: sqlite3.Connection, followed_to: int) -> list[_Row]:
-    """The oldest small blocks that make one good one, and that every follower has read."""
-    rows: list[_Row] = db.execute(
-        "SELECT id, spans, bytes, min_ms, max_ms, duration_max, services, stored_ms"
-        " FROM block_facts WHERE spans < ? AND (id <= ? OR id IN (SELECT id FROM again))"
-        " ORDER BY id LIMIT ?",
+def _small(db: sqlite3.Connection, followed_to: int) -> Iterable[_Small]:
+    """Small blocks that every follower has read, the oldest first; as many as one step may take."""
+    rows = db.execute(
+        "SELECT f.id, f.stored_ms, f.services, b.body FROM block_facts f JOIN block b USING (id)"
+        " WHERE f.spans < ? AND f.id <= ? ORDER BY f.id LIMIT ?",
         (_SMALL_SPANS, followed_to, _RUN_MAX),
-    ).fetchall()
-    chosen: list[_Row] = []
+    )
     spans = size = 0
-    for row in rows:
-        spans += row[1]
-        size += row[2]
-        if chosen and (spans > _SPANS_MAX or size > _BYTES_MAX):
-            break
-        chosen.append(row)
+    for number, stored_ms, services, body in rows:
+        part = decode_strict(body)
+        spans += len(part)
+        size += len(body)
+        if spans > _SPANS_MAX or size > _BYTES_MAX:
+            return
+        yield _Small(number, stored_ms, services, body, part, index_of(part).lows)
+
+
+def _choose(db: sqlite3.Connection, followed_to: int) -> list[_Small]:
+    """The oldest small blocks that make one good one.
+
+    A block is left out where one of its traces has parts between the first chosen block and this
+    one that stay where they are: they would change places with its own.
+    """
+    chosen: list[_Small] = []
+    numbers: set[int] = set()
+    for block in _small(db, followed_to):
+        if chosen and any(
+            other not in numbers
+            for low in block.lows
+            for (other,) in db.execute(
+                "SELECT block FROM trace_block WHERE low = ? AND block > ? AND block < ?",
+                (low, chosen[0].number, block.number),
+            )
+        ):
+            continue
+        chosen.append(block)
+        numbers.add(block.number)
     return chosen if len(chosen) >= _RUN_MIN else []
 
 
-def compact_some(
-    db: sqlite3.Connection, words: WordBits, number: int, followed_to: int
-) -> tuple[int, int]:
+def compact_some(db: sqlite3.Connection, words: WordBits, followed_to: int) -> tuple[int, int]:
     """Make one block of many small ones: (blocks fewer, bytes gained), zeros for too few of them.
 
-    Shape: number is the new block's; it must be above every other, so that what is cached of the
-    old ones stays right. Only blocks up to followed_to are taken, and followers pass over the new
-    one. The caller holds the transaction.
+    Only blocks up to followed_to are taken. The caller holds the transaction; readers must not
+    trust a copy of a block from before it (the ledger counts
+    compactions for them).
     """
-    rows = _choose(db, followed_to)
-    if not rows:
+    chosen = _choose(db, followed_to)
+    if not chosen:
         return 0, 0
-    bodies: list[bytes] = []
-    spans: list[V2Span] = []
-    for row in rows:
-        old = row[0]
-        body: bytes = db.execute("SELECT body FROM block WHERE id = ?", (old,)).fetchone()[0]
-        part = decode_strict(body)
-        bodies.append(body.strip()[1:-1])
-        spans += part
+    number = chosen[0].number
+    for old in chosen:
         db.executemany(
             "DELETE FROM trace_block WHERE low = ? AND block = ?",
-            [(low, old) for low in sorted(index_of(part).lows)],
+            [(low, old.number) for low in sorted(old.lows)],
         )
-        for table in ("block", "block_facts", "block_words", "again"):
-            db.execute(f"DELETE FROM {table} WHERE id = ?", (old,))  # noqa: S608 - our own names
-    joined = b"[" + b",".join(bodies) + b"]"
+        for table in ("block", "block_facts", "block_words"):
+            db.execute(f"DELETE FROM {table} WHERE id = ?", (old.number,))  # noqa: S608 - our own names
+    body = b"[" + b",".join([old.body.strip()[1:-1] for old in chosen]) + b"]"
+    spans = [span for old in chosen for span in old.spans]
     index = index_of(spans)
-    services = sorted({int(one) for row in rows for one in row[6].split(",") if one})
-    stored_ms = max(row[7] for row in rows)
-    db.execute("INSERT INTO block VALUES (?, ?, ?)", (number, stored_ms, joined))
-    db.execute("INSERT INTO again VALUES (?)", (number,))
+    services = sorted({int(one) for old in chosen for one in old.services.split(",") if one})
+    stored_ms = max(old.stored_ms for old in chosen)
+    db.execute("INSERT INTO block VALUES (?, ?, ?)", (number, stored_ms, body))
     db.execute(
         "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             len(spans),
-            len(joined),
+            len(body),
             index.min_ms,
             index.max_ms,
             index.duration_max,
@@ -89,4 +114,8 @@ def compact_some(
     db.executemany(
         "INSERT INTO trace_block VALUES (?, ?)", [(low, number) for low in sorted(index.lows)]
     )
-    return len(rows) - 1, len(joined) - sum(row[2] for row in rows)
+    db.execute(
+        "INSERT INTO ledger VALUES ('compacted', 1)"
+        " ON CONFLICT (entry) DO UPDATE SET spans = spans + 1"
+    )
+    return len(chosen) - 1, len(body) - sum(len(old.body) for old in chosen)

@@ -7,7 +7,7 @@ ends of a window that do not fall between two minutes; the answer is always the 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from tracing.pipeline.links import Link, LinkCounter
@@ -18,7 +18,6 @@ from tracing.pipeline.store.reader import BlockReader
 _MINUTE_US: Final = 60_000_000
 _STEP_BLOCKS: Final = 32
 _STEP_SPANS: Final = 4_096  # some 30 ms of a thread
-_AGAIN: Final = "SELECT id FROM again"
 
 
 class _Key(NamedTuple):
@@ -55,32 +54,32 @@ def _key(trace: Iterable[V2Span]) -> _Key:
 def next_step(reader: BlockReader, before_ms: int) -> Step | None:
     """The next of the sums' work, of blocks that were stored before this time; None for none."""
     (cursor,) = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,)).fetchone()
-    rows = reader.db.execute(
-        f"SELECT id, spans, stored_ms FROM block_facts WHERE id > ? AND id NOT IN ({_AGAIN})"  # noqa: S608 - fixed texts
-        " ORDER BY id LIMIT ?",
+    blocks = reader.db.execute(
+        "SELECT id, spans, stored_ms FROM block_facts WHERE id > ? ORDER BY id LIMIT ?",
         (cursor, _STEP_BLOCKS),
     ).fetchall()
     numbers: list[int] = []
     spans = 0
-    for number, count, stored_ms in rows:
+    for number, count, stored_ms in blocks:
         if stored_ms >= before_ms or (numbers and spans + count > _STEP_SPANS):
             break
         numbers.append(number)
         spans += count
     if not numbers:
         return None
-    was_summed = _summed(reader.db, cursor)
-    is_summed = _summed(reader.db, numbers[-1])
     counters: dict[_Key, LinkCounter] = {}
     for low in {low: None for number in numbers for low in reader.block(number).by_low()}:
-        for among, weight in ((was_summed, -1), (is_summed, 1)):
-            trace = reader.parts(low, among)
+        for to, weight in ((cursor, -1), (numbers[-1], 1)):
+            trace = reader.parts(low, to)
             if trace:
                 counters.setdefault(_key(trace), LinkCounter()).add_trace(trace, weight)
-    return Step(
-        numbers[-1],
-        [(*key, *link) for key, counter in counters.items() for link in counter.sums() if link[2]],
-    )
+    rows = [
+        (*key, parent, child, calls, errors)
+        for key, counter in counters.items()
+        for parent, child, calls, errors in counter.sums()
+        if calls or errors
+    ]
+    return Step(numbers[-1], rows)
 
 
 def apply(connection: sqlite3.Connection, outbox: Outbox, step: Step, day: int) -> None:
@@ -109,7 +108,6 @@ class _Asked:
         self._first, self._last = -(-start_us // _MINUTE_US), end_us // _MINUTE_US - 1
         row = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,))
         self._cursor: int = row.fetchone()[0]
-        self._is_summed = _summed(reader.db, self._cursor)
         self._counter = LinkCounter()
 
     def links(self) -> list[Link]:
@@ -145,7 +143,7 @@ class _Asked:
             edges = [(self._start_us, self._end_us)]
         for low in {low: None for edge in edges for low in self._lows_between(*edge)}:
             self._reader.check_time()
-            trace = self._reader.parts(low, self._is_summed)
+            trace = self._reader.parts(low, self._cursor)
             times = _times(trace)
             if not _any_in(times, *inner_us) and _any_in(times, self._start_us, self._end_us):
                 self._counter.add_trace(trace)
@@ -154,38 +152,30 @@ class _Asked:
         if start_us >= end_us:
             return
         rows = self._reader.db.execute(
-            "SELECT id FROM block_facts WHERE max_ms >= ? AND min_ms <= ? ORDER BY id",
-            (start_us // 1000, end_us // 1000),
+            "SELECT id FROM block_facts WHERE max_ms >= ? AND min_ms <= ? AND id <= ? ORDER BY id",
+            (start_us // 1000, end_us // 1000, self._cursor),
         )
         for (number,) in rows.fetchall():
-            if self._is_summed(number):
-                self._reader.check_time()
-                for low, spans in self._reader.block(number).by_low().items():
-                    if any(start_us <= max(span.timestamp or 0, 0) < end_us for span in spans):
-                        yield low
+            self._reader.check_time()
+            for low, spans in self._reader.block(number).by_low().items():
+                if any(start_us <= max(span.timestamp or 0, 0) < end_us for span in spans):
+                    yield low
 
     def _add_unsummed(self) -> None:
         """What the sums do not know yet, and what it changes of what they know."""
         rows = self._reader.db.execute(
-            f"SELECT id FROM block_facts WHERE id > ? AND id NOT IN ({_AGAIN}) ORDER BY id",  # noqa: S608 - fixed texts
-            (self._cursor,),
+            "SELECT id FROM block_facts WHERE id > ? ORDER BY id", (self._cursor,)
         )
         seen: set[int] = set()
         for (number,) in rows.fetchall():
             self._reader.check_time()
             for low in self._reader.block(number).by_low().keys() - seen:
                 seen.add(low)
-                for among, weight in ((self._is_summed, -1), (None, 1)):
-                    trace = self._reader.parts(low, among)
+                for to, weight in ((self._cursor, -1), (None, 1)):
+                    trace = self._reader.parts(low, to)
                     if _any_in(_times(trace), self._start_us, self._end_us):
                         self._counter.add_trace(trace, weight)
 
 
 def _any_in(times: Iterable[int], start_us: int, end_us: int) -> bool:
     return any(start_us <= time < end_us for time in times)
-
-
-def _summed(db: sqlite3.Connection, cursor: int) -> Callable[[int], bool]:
-    """Tells whether what a block holds is summed when the cursor is here."""
-    again = {number for (number,) in db.execute(_AGAIN)}
-    return lambda number: number <= cursor or number in again

@@ -1,8 +1,8 @@
 """Who reads the log of blocks, and where each stored span stands, in the writer's thread.
 
 Blocks are a log: their numbers grow, and followers (exporters, the sums of links) read them in
-that order, each behind a cursor that is as durable as the blocks. A block that compaction makes of
-older ones has nothing new for them: it is in the table `again`, and every follower passes over it.
+that order, each behind a cursor that is as durable as the blocks. Compaction touches only blocks
+that all of them have read.
 """
 
 import sqlite3
@@ -101,7 +101,6 @@ class Outbox:
     def links_done(self, number: int) -> None:
         """Inside the caller's transaction: links are summed up to this block."""
         self._move(LINKS, number)
-        self._tidy()
 
     def forget(self, blocks: Sequence[int]) -> None:
         """Inside the caller's transaction, and before they go: these blocks will be forgotten."""
@@ -112,7 +111,6 @@ class Outbox:
             self._owed -= lost
             self._lost += lost
             self._write()
-        self._db.executemany("DELETE FROM again WHERE id = ?", [(number,) for number in blocks])
         self._db.executemany("DELETE FROM refused WHERE id = ?", [(number,) for number in blocks])
 
     @contextmanager
@@ -140,8 +138,7 @@ class Outbox:
     def _between(self, after: int, to: int | None) -> list[tuple[int, int]]:
         """The numbers of new blocks, with their spans."""
         rows: list[tuple[int, int]] = self._db.execute(
-            "SELECT id, spans FROM block_facts WHERE id > ?1 AND (?2 IS NULL OR id <= ?2)"
-            " AND id NOT IN (SELECT id FROM again)",
+            "SELECT id, spans FROM block_facts WHERE id > ?1 AND (?2 IS NULL OR id <= ?2)",
             (after, to),
         ).fetchall()
         return rows
@@ -162,10 +159,6 @@ class Outbox:
                 else:
                     self._exported += spans
             self._db.execute("DELETE FROM refused WHERE id <= ?", (after,))
-        self._tidy()
-
-    def _tidy(self) -> None:
-        self._db.execute("DELETE FROM again WHERE id <= ?", (self.followed_to(),))
 
     def _write(self) -> None:
         counts = {"kept": self._kept, "exported": self._exported, "lost": self._lost}

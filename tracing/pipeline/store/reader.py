@@ -4,7 +4,7 @@ import heapq
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import group, in_order, ranked, unique
 
 _CACHED_BLOCKS_MAX: Final = 64
+_LAST_BLOCK: Final = (1 << 63) - 1
 # What an exporter takes at once.
 _LOG_BLOCKS: Final = 64
 _LOG_BYTES: Final = 1 << 20
@@ -63,6 +64,7 @@ class BlockReader:
         self.db = connection
         self._strict = strict
         self._cache: OrderedDict[int, _Block] = OrderedDict()
+        self._compacted: tuple[int] | None = None
         self._deadline_s = 0.0
 
     def allow(self, seconds: float) -> None:
@@ -77,9 +79,17 @@ class BlockReader:
             return
         self.db.execute("BEGIN")
         try:
+            self._drop_stale()
             yield
         finally:
             self.db.execute("COMMIT")
+
+    def _drop_stale(self) -> None:
+        """A compaction gives numbers that are known to other blocks."""
+        row = self.db.execute("SELECT spans FROM ledger WHERE entry = 'compacted'").fetchone()
+        if row != self._compacted:
+            self._compacted = row
+            self._cache.clear()
 
     def check_time(self) -> None:
         """Raises: StoreError past the time that `allow` gave."""
@@ -100,17 +110,17 @@ class BlockReader:
                 self._cache.popitem(last=False)
         return block
 
-    def parts(self, low: int, among: Callable[[int], bool] | None = None) -> Trace:
+    def parts(self, low: int, to: int | None = None) -> Trace:
         """Every span with this low half, normalised, once each, in order of arrival.
 
-        Shape: among tells which blocks to look into, by their numbers; None means all.
+        Shape: to is the last block to look into; None means all.
         """
-        rows = self.db.execute("SELECT block FROM trace_block WHERE low = ? ORDER BY block", (low,))
+        rows = self.db.execute(
+            "SELECT block FROM trace_block WHERE low = ? AND block <= ? ORDER BY block",
+            (low, _LAST_BLOCK if to is None else to),
+        )
         return unique(
-            normalised(span)
-            for (number,) in rows.fetchall()
-            if among is None or among(number)
-            for span in self.block(number).of(low)
+            normalised(span) for (number,) in rows.fetchall() for span in self.block(number).of(low)
         )
 
     def trace(self, trace_id: str) -> Trace:
@@ -198,7 +208,7 @@ class BlockReader:
         rows = self.db.execute(
             "SELECT f.id, f.spans, b.body FROM block_facts f JOIN block b USING (id)"
             " WHERE f.id > (SELECT cursor FROM follower WHERE name = ?)"
-            " AND f.id NOT IN (SELECT id FROM again) ORDER BY f.id LIMIT ?",
+            " ORDER BY f.id LIMIT ?",
             (EXPORT + exporter, _LOG_BLOCKS),
         )
         blocks: list[LogBlock] = []

@@ -12,7 +12,7 @@ from typing import Final
 
 from tracing.pipeline.store.port import StoreError
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # The index of traces is written at random places: small pages, or each entry rewrites a large one.
 _PAGE_BYTES: Final = 4_096
@@ -45,7 +45,6 @@ CREATE TABLE IF NOT EXISTS seen (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger (entry TEXT PRIMARY KEY, spans INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS follower (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS again (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS link_sum (
     first INTEGER NOT NULL, last INTEGER NOT NULL, minutes TEXT NOT NULL,

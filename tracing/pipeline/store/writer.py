@@ -224,12 +224,11 @@ class BlockWriter:
         db.execute("BEGIN IMMEDIATE")
         try:
             followed_to = self.outbox.followed_to()
-            fewer, bytes_gained = compact_some(db, self._words, self._next, followed_to)
+            fewer, bytes_gained = compact_some(db, self._words, followed_to)
             db.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
-        self._next += 1
         self.blocks -= fewer
         self.size_bytes += bytes_gained
         return fewer
