@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from tracing.pipeline.forward.forwarding import Forwarding
 from tracing.pipeline.grpc.services import OTLP, otlp_app
 from tracing.pipeline.http.app import CollectorApp
 from tracing.pipeline.http.otlp import PATH, TRANSPORT, OtlpApp
@@ -48,6 +49,9 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
     """
     strict, keys = settings.strict_trace_id, settings.autocomplete_keys
     tail = settings.config.tail
+    exporters = [one.name for one in settings.config.export]
+    if exporters and (settings.in_memory or state_dir is None):
+        raise CollectorError("export needs spans on disk, so that what was not sent yet survives")
     if tail is not None and (settings.in_memory or state_dir is None):
         raise CollectorError("a tail needs spans on disk, so that what waits survives")
     if settings.in_memory or state_dir is None:
@@ -62,6 +66,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             keep_bytes=settings.keep_bytes,
             query_s_max=settings.query_timeout_s,
             tail=None if tail is None else tail.window(),
+            exporters=exporters,
         )
     except (OSError, StoreError) as error:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error
@@ -91,10 +96,13 @@ class Collector:
         asked = ((TRANSPORT, otlp), (OTLP, otlp_grpc))
         more = [name for name, listener in asked if listener is not None]
         self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
+        self._forwarding = Forwarding(store, settings.config.export)
         self._scribe = ScribeServer(self.ingest)
         pages = Pages(store, settings) if settings.ui_enabled else None
         page = None if pages is None else pages.ledger
-        status = Status(store, self.ingest, settings, self.scribe_port, page)
+        status = Status(
+            store, self.ingest, settings, self.scribe_port, page, self._forwarding.forwarders
+        )
         routes = status.routes()
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()
@@ -129,6 +137,7 @@ class Collector:
 
     async def start(self) -> None:
         """Answer from now on."""
+        self._forwarding.start()
         if self._scribe_socket is not None:
             await self._scribe.start(self._scribe_socket)
         for server in (self._otlp, self._otlp_grpc, self._http):
@@ -141,4 +150,5 @@ class Collector:
             if server is not None:
                 await server.aclose()
         await self._scribe.aclose()
+        await self._forwarding.aclose()
         await self._store.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, assert_never
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from config import Model, Refused
 from tracing.pipeline.tags import TagRules
@@ -93,11 +93,30 @@ class TailConfig(Model):
         return TailWindow(policies, int(self.window_s * 1000))
 
 
+class ZipkinExportConfig(Model):
+    """Send what is stored on to a Zipkin server, or to another collector."""
+
+    kind: Literal["zipkin"]
+    name: Annotated[str, Field(pattern="^[a-z0-9_-]{1,40}$")] = "zipkin"
+    """Its place in the log is kept under this name."""
+    url: Annotated[str, Field(pattern="^https?://")]
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+
+
 class CollectorConfig(Model):
     """The whole file."""
 
+    export: Annotated[tuple[ZipkinExportConfig, ...], Field(max_length=8)] = ()
+    """Where stored spans are sent on to; each begins with what is stored from then on."""
     tags: TagsConfig = TagsConfig()
     tail: TailConfig | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> CollectorConfig:
+        names = [one.name for one in self.export]
+        if len(set(names)) < len(names):
+            raise Refused("two exporters have the same name; give one of them another")
+        return self
 
 
 def _policy(config: ErrorsConfig | SlowConfig | MatchConfig | RateConfig) -> Policy:

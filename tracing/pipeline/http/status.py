@@ -1,13 +1,14 @@
 """Health, info, metrics and the page's settings, in the real server's forms."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tracing.pipeline.forward.forwarder import Forwarder
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore, StoreError
@@ -41,7 +42,9 @@ class Status:
         settings: Settings,
         scribe_port: int | None,
         page: Callable[[Ledger], Response] | None = None,
+        forwarders: Sequence[Forwarder] = (),
     ) -> None:
+        self._forwarders = forwarders
         self._page = page
         self._store = store
         self._ingest = ingest
@@ -173,6 +176,11 @@ class Status:
         }
         if held.standing is not None:
             told["store"] |= held.standing._asdict()
+        if self._forwarders:
+            told["export"] = {
+                one.name: {"sent": one.sent, "refused": one.refused, "problem": one.problem}
+                for one in self._forwarders
+            }
         return told
 
     def _exposition(self) -> str:
@@ -209,12 +217,16 @@ class Status:
             policies = ((f'{{policy="{name}"}}', n) for name, n in tail.dropped.items())
             family("weir_tail_dropped_spans_total", "counter", policies)
             family("weir_tail_waiting_spans", "gauge", iter([("", tail.waiting)]))
+        for name in ("sent", "refused"):
+            sums = ((f'{{exporter="{one.name}"}}', getattr(one, name)) for one in self._forwarders)
+            family(f"weir_exporter_{name}_spans_total", "counter", sums)
         rewritten = iter([("", self._ingest.rewritten)])
         family("weir_collector_rewritten_spans_total", "counter", rewritten)
         for name, kind, value in (
             ("weir_store_spans_stored_total", "counter", held.stored),
             ("weir_store_spans_evicted_total", "counter", held.evicted),
             ("weir_store_spans_queued", "gauge", held.flow.queued),
+            ("weir_spans_exported_total", "counter", held.flow.exported),
             ("weir_store_blocks", "gauge", held.blocks),
             ("weir_store_bytes", "gauge", held.size_bytes),
         ):

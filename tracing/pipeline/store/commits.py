@@ -46,7 +46,7 @@ class Commits:
         self._wake.set()
         await done
 
-    async def some(self, within_s: float | None) -> bool:
+    async def some(self, within_s: float) -> bool:
         """Wait for batches; False when none came in time."""
         try:
             async with asyncio.timeout(within_s):

@@ -123,7 +123,8 @@ class SqliteStore:
 
     async def _write_on(self) -> None:
         while True:
-            if not await self._commits.some(_INDEX_WITHIN_S if self._writer.unindexed else None):
+            # Always with a bound: what a tail keeps is stored without coming through here.
+            if not await self._commits.some(_INDEX_WITHIN_S):
                 await self._write_index()
                 continue
             while await self._commits.commit_next():

@@ -1,0 +1,113 @@
+"""What is stored, sent on: block by block behind a durable cursor, again until it is taken.
+
+The cursor moves once the other side has answered, so a collector that dies in between sends at
+most one message of a mebibyte or so a second time; readers of Zipkin's model drop equal spans.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from tracing.pipeline.model import decode_strict, to_json
+from tracing.pipeline.normalise import normalised
+from tracing.pipeline.store.port import StoreError
+from tracing.pipeline.store.reader import LogBlock
+
+_POLL_S: Final = 0.5
+_BACKOFF_S_MIN: Final = 0.5
+_BACKOFF_S_MAX: Final = 60.0
+
+
+class UnreachableError(Exception):
+    """The other side cannot take spans now; the same ones are tried again."""
+
+
+class RefusedError(Exception):
+    """The other side will never take these spans."""
+
+
+class Exporter(Protocol):
+    """One destination."""
+
+    async def send(self, body: bytes) -> None:
+        """Hand over a v2 JSON list. Raises: UnreachableError, RefusedError."""
+
+    async def aclose(self) -> None:
+        """Let go."""
+
+
+class Log(Protocol):
+    """Stored blocks in their order, and how far each exporter has come."""
+
+    async def log(self, exporter: str) -> list[LogBlock]:
+        """The next blocks; empty when the exporter has all. Raises: StoreError."""
+
+    async def exported(self, exporter: str, number: int, refused: Sequence[int] = ()) -> None:
+        """The exporter is done with all up to this one."""
+
+
+class Forwarder:
+    """Sends the log to one exporter for as long as it runs.
+
+    Shape: name is the cursor's; `refused` counts spans that the other side will not have, `sent`
+    those it took, `problem` says why nothing is taken now.
+    """
+
+    def __init__(self, name: str, log: Log, exporter: Exporter, dice: random.Random) -> None:
+        self.name = name
+        self._log = log
+        self._exporter = exporter
+        self._dice = dice
+        self._backoff_s = _BACKOFF_S_MIN
+        self.sent = 0
+        self.refused = 0
+        self.problem: str | None = None
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                worked = await self.step()
+            except (UnreachableError, StoreError) as error:
+                self.problem = str(error)
+                # Half of it at random, so that many collectors do not come back at once.
+                await asyncio.sleep(self._backoff_s * (0.5 + self._dice.random() / 2))
+                self._backoff_s = min(self._backoff_s * 2, _BACKOFF_S_MAX)
+                continue
+            self.problem = None
+            self._backoff_s = _BACKOFF_S_MIN
+            if not worked:
+                await asyncio.sleep(_POLL_S)
+
+    async def step(self) -> bool:
+        """Send the next blocks, if there are any. Raises: UnreachableError, StoreError."""
+        blocks = await self._log.log(self.name)
+        if not blocks:
+            return False
+        refused = await self._send(blocks)
+        await self._log.exported(self.name, blocks[-1].number, refused)
+        lost = sum(block.spans for block in blocks if block.number in refused)
+        self.refused += lost
+        self.sent += sum(block.spans for block in blocks) - lost
+        return True
+
+    async def _send(self, blocks: Sequence[LogBlock]) -> list[int]:
+        """The numbers of the blocks that were refused. Raises: UnreachableError."""
+        try:
+            await self._exporter.send(_list_of(blocks))
+        except RefusedError:
+            if len(blocks) == 1:
+                return [blocks[0].number]
+            # One bad block must not take its neighbours along.
+            return [number for block in blocks for number in await self._send([block])]
+        return []
+
+    async def aclose(self) -> None:
+        """Let the destination go."""
+        await self._exporter.aclose()
+
+
+def _list_of(blocks: Sequence[LogBlock]) -> bytes:
+    """Normalised, because another server may read more strictly than ours did."""
+    return to_json([normalised(span) for block in blocks for span in decode_strict(block.body)])
