@@ -20,6 +20,7 @@ from edge.metrics import exposition
 from edge.origins import origins
 from edge.reach import effect_of
 from mesh.admin import Admin
+from tracing.exchange import spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,7 +215,7 @@ class EdgeAdmin:
                 **(record.route or {}),
                 **record.tags,
             }
-            for record in reversed(self._process.recent)
+            for record in (spans_of(one)[-1] for one in reversed(self._process.recent))
         ]
         return _table(request, "Recent requests that were recorded", rows)
 

@@ -87,7 +87,11 @@ class AppDoor:
         if config.tracing is not None:
             self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
-            deps = Deps(record=self._recorder.record, sample_rate=config.tracing.sample_rate)
+            deps = Deps(
+                record=self._recorder.record,
+                exchange=self._recorder.exchange,
+                sample_rate=config.tracing.sample_rate,
+            )
         await gateway.start(deps, self._tasks)
         for part in gateway.assembly.tls.parts:
             self._certificates.add(part)

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from mesh.stats import rounded_us
+from tracing.exchange import ExchangeRecord
 
 if TYPE_CHECKING:
-    from tracing.span import SpanRecord
+    from tracing.exchange import Record
 
 # Seconds; Prometheus' own default buckets, with two more below for a proxy's answers.
 EDGES_S: Final = (
@@ -27,9 +28,12 @@ class Exemplars:
     def __init__(self) -> None:
         self.by_service: dict[str, dict[int, Exemplar]] = {}
 
-    def note(self, record: SpanRecord) -> None:
-        """Remember a server span."""
-        service = (record.route or {}).get("service")
+    def note(self, record: Record) -> None:
+        """Remember a server span, or an exchange, which has one."""
+        if isinstance(record, ExchangeRecord):
+            service, trace_id = record.route.tags.get("service"), record.trace.trace_id
+        else:
+            service, trace_id = (record.route or {}).get("service"), record.trace_id
         if service is None:
             return  # it reached no service
         found = self.by_service.get(service)
@@ -38,7 +42,7 @@ class Exemplars:
                 return
             found = self.by_service[service] = {}
         bucket = bucket_of(rounded_us(record.elapsed_us))
-        found[bucket] = (record.trace_id.hex(), record.elapsed_us, record.start_us)
+        found[bucket] = (trace_id.hex(), record.elapsed_us, record.start_us)
 
 
 def bucket_of(elapsed_us: int) -> int:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mesh.access_log import AccessLog
     from mesh.router import Router
     from proxy.workers import Place
+    from tracing.exchange import ExchangeRecord, Record
 
 RECENT_MAX: Final = 200
 _DRAIN_S: Final = 30.0
@@ -60,7 +61,7 @@ class EdgeProcess:
         self.face = self.gateway.face
         self.face.say = say
         self.ports: dict[str, int] = {}  # "public", "public-2", …, and "admin"
-        self.recent: deque[SpanRecord] = deque(maxlen=RECENT_MAX)
+        self.recent: deque[Record] = deque(maxlen=RECENT_MAX)
         self.last_reload: Reloaded | None = None
         self.reloads = 0
         self.reloads_failed = 0
@@ -109,7 +110,12 @@ class EdgeProcess:
         if config.tracing is not None:
             self._recorder = Recorder(open_exporter(config.tracing.collector))
             await self._recorder.start()
-            deps = replace(deps, record=self._record, sample_rate=config.tracing.sample_rate)
+            deps = replace(
+                deps,
+                record=self._record,
+                exchange=self._exchange,
+                sample_rate=config.tracing.sample_rate,
+            )
         await self.gateway.start(deps, self._tasks)
         for warning in self.gateway.assembly.tls.warnings:
             self._say(f"warning: {warning}")
@@ -118,8 +124,8 @@ class EdgeProcess:
         for address, listen in zip(addresses(config), config.all_listeners, strict=True):
             self.ports[address.name] = await self._listen(listen, address.name)
         first = config.all_listeners[0]
-        self.router.span_local = Endpoint("edge", first.ip, self.ports["public"])
-        self.router.client_local = self.router.span_local
+        spans = self.router.spans
+        spans.local = spans.client_local = Endpoint("edge", first.ip, self.ports["public"])
         if self._source is not None:
             self._source.changed()
         self._admin = AppServer(EdgeAdmin(self, self._recorder, access).app())
@@ -136,6 +142,12 @@ class EdgeProcess:
             self.exemplars.note(record)
         assert self._recorder is not None
         self._recorder.record(record)
+
+    def _exchange(self, exchange: ExchangeRecord) -> None:
+        self.recent.append(exchange)
+        self.exemplars.note(exchange)
+        assert self._recorder is not None
+        self._recorder.exchange(exchange)
 
     async def _listen(self, listen: ListenerConfig, name: str = "") -> int:
         prelude = make_prelude(listen.tls, listen.proxy_protocol)

@@ -65,11 +65,11 @@ class RoutedCall:
     _attempts = 0
     _retries = 0
     _avoid: Sequence[Replica] = ()
-    _branch: Branch | None = None
+    branch: Branch | None = None
     _replica: Replica | None = None
-    _child_id = b""
+    child_id = b""
     _head = b""
-    _failure = ""
+    failure = ""
     _status = 0
     _start_us = 0
     _ordinary = True  # one attempt, and a success
@@ -89,13 +89,13 @@ class RoutedCall:
         started_at: float,
     ) -> None:
         self._router = router
-        self._route = route
-        self._request = request
-        self._context = context
-        self._peer = peer
-        self._trace = trace
+        self.route = route
+        self.request = request
+        self.context = context
+        self.peer = peer
+        self.trace = trace
         self._recorded = recorded
-        self._started_at = self._attempt_at = started_at
+        self.started_at = self.attempt_at = started_at
         self.timeout_s = route.timeout_s
         route.stats.pending += 1
         route.budget.deposit()
@@ -105,18 +105,18 @@ class RoutedCall:
     def dial(self) -> Pool | Reply:
         """The pool of the next replica."""
         deps = self._router.deps
-        branch = self._branch
+        branch = self.branch
         if branch is None:
-            route = self._route
+            route = self.route
             branch = route.only or route.branch(deps.dice)
             if branch is None:
                 route.look_again()
                 branch = route.branch(deps.dice)
-            self._branch = branch
+            self.branch = branch
             if branch is None:
                 return self._nobody_there(route.failure, route.failure_status)
         # The first attempt begins with the request; the clock is asked for the others.
-        now = deps.monotonic_s() if self._attempts else self._started_at
+        now = deps.monotonic_s() if self._attempts else self.started_at
         client = branch.client
         replica = client.only or client.pick(now, self._avoid)
         if replica is None:
@@ -126,7 +126,7 @@ class RoutedCall:
         self._attempts += 1
         self._replica = replica
         self.attempt_timeout_s = client.attempt_timeout_s
-        self._attempt_at = now
+        self.attempt_at = now
         replica.pending += 1
         if replica.accrual.standing is not Standing.ALIVE:
             replica.accrual.on_pick(now)
@@ -135,35 +135,35 @@ class RoutedCall:
     def head(self) -> bytes:
         """The head for this attempt; a retry gets a client span of its own."""
         if not self._head:
-            branch = self._branch
+            branch = self.branch
             assert branch is not None
-            router, request = self._router, self._request
-            self._child_id = child_id = router.deps.new_id()
+            router, request = self._router, self.request
+            self.child_id = child_id = router.deps.new_id()
             if self.timeout_s is not None or self.attempt_timeout_s is not None:
                 self._tell_deadline()
             self._head = b"%b %b HTTP/1.1%b%b%b" % (
                 request.method,
                 request.target,
-                router.face.upstream_block(request, self._context, self._peer),
-                child_lines(self._trace, child_id),
+                router.face.upstream_block(request, self.context, self.peer),
+                child_lines(self.trace, child_id),
                 branch.lines,
             )
         return self._head
 
     def _tell_deadline(self) -> None:
         """Add our own timeouts to the deadlines that go on with the request."""
-        started_ns = self._started_us() * 1_000
-        passed_ns = int((self._attempt_at - self._started_at) * 1e9)
+        started_ns = self.started_us() * 1_000
+        passed_ns = int((self.attempt_at - self.started_at) * 1e9)
         timeouts = ((started_ns, self.timeout_s), (started_ns + passed_ns, self.attempt_timeout_s))
         own = tuple(deadline(at, limit) for at, limit in timeouts if limit is not None)
         if not self._received:
-            self._received = self._context.deadlines or (b"",)  # of the caller; none is kept too
-        self._context.deadlines = (*filter(None, self._received), *own)
+            self._received = self.context.deadlines or (b"",)  # of the caller; none is kept too
+        self.context.deadlines = (*filter(None, self._received), *own)
 
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again | Reply:
         """Judge the answer; pass it on, or try again within the budget."""
         self._status = status = response.status
-        classifier = self._route.settings.classifier
+        classifier = self.route.settings.classifier
         success = classifier.success(status)
         replica = self._replica
         assert replica is not None
@@ -174,35 +174,35 @@ class RoutedCall:
             self._ordinary = False
             now = self._router.deps.monotonic_s()
             replica.accrual.on_failure(now)
-            may = classifier.retryable(self._request.method) or _RETRYABLE.search(response.block)
+            may = classifier.retryable(self.request.method) or _RETRYABLE.search(response.block)
             if may and replayable and self._spend_retry(now):
                 self._avoid = (*self._avoid, replica)
                 self._end_attempt(status, now, retryable=True)
                 return self._again()
             if status == SERVICE_UNAVAILABLE and (nack := NACK.search(response.block)):
                 return self._on_nack(nack, now, replayable=replayable)
-        return self._router.face.answer_block(response, self._context, success=success)
+        return self._router.face.answer_block(response, self.context, success=success)
 
     def on_failure(self, error: UpstreamError, *, replayable: bool) -> Reply | Again:
         """An attempt failed before anything of an answer was passed on."""
-        replica, branch = self._replica, self._branch
+        replica, branch = self._replica, self.branch
         assert replica is not None
         assert branch is not None
         self._ordinary = False
         now = self._router.deps.monotonic_s()
         if isinstance(error, AnswerTimeout):
             self._end_attempt(0, now, error=str(error))
-            message = self._route.settings.timeout_message
+            message = self.route.settings.timeout_message
             return self._fail(SERVICE_UNAVAILABLE, message, "Service")
         replica.accrual.on_failure(now)
         if not error.sent:
             return self._on_connect_failed(error, now)
         self._end_attempt(0, now, error=str(error))
-        retryable = self._route.settings.classifier.retryable(self._request.method)
+        retryable = self.route.settings.classifier.retryable(self.request.method)
         if retryable and replayable and self._spend_retry(now):
             self._avoid = (*self._avoid, replica)
             return self._again()
-        client = self._trace.child(self._child_id)
+        client = self.trace.child(self.child_id)
         if isinstance(error, AttemptTimeout):
             limit = self.attempt_timeout_s or 0.0
             message = attempt_timeout(limit, branch.client.id, replica.text, client)
@@ -214,19 +214,19 @@ class RoutedCall:
         self, status: int, request_bytes: int, response_bytes: int, error: UpstreamError | None
     ) -> None:
         """Count it, and write the spans down."""
-        route = self._route
+        route = self.route
         stats = route.stats
         stats.pending -= 1
         now = self._router.deps.monotonic_s()
-        elapsed_us = int((now - self._started_at) * 1e6) or 1
-        branch, replica = self._branch, self._replica
+        elapsed_us = int((now - self.started_at) * 1e6) or 1
+        branch, replica = self.branch, self._replica
         if self._router.deps.access is not None:
             tried = replica or (self._avoid[-1] if self._avoid else None)
             self._router.deps.access.note(
-                self._request,
-                self._peer,
-                self._trace.trace_id,
-                self._context.rule,
+                self.request,
+                self.peer,
+                self.trace.trace_id,
+                self.context.rule,
                 (status, elapsed_us, request_bytes, response_bytes),
                 (
                     str(route.service),
@@ -240,58 +240,35 @@ class RoutedCall:
             and status
             and branch is not None
             and replica is not None
-            and not self._failure
+            and not self.failure
         ):
             replica.pending -= 1
             branch.client.requeue_budget.deposit()
             branch.tally.add(status, elapsed_us)
             if self._recorded:
-                self._record_client(branch, replica, status, now, "", retryable=False)
-                self._record_server(status, now, request_bytes, response_bytes, "")
+                sizes = (request_bytes, response_bytes)
+                self._router.spans.exchange(self, branch, replica, status, elapsed_us, sizes)
             return
         broken = str(error) if error else ""
         if replica is not None:
             self._end_attempt(self._status, now, error=broken)
-        failed = error is not None or bool(self._failure)
+        failed = error is not None or bool(self.failure)
         success = not failed and route.settings.classifier.success(status)
         stats.end(status, elapsed_us, success=success)
         self._router.stats.end(status, elapsed_us, success=success)
         if self._recorded:
-            trouble = "" if success else self._failure or broken or str(status)
-            self._record_server(status, now, request_bytes, response_bytes, trouble)
-
-    def _record_server(
-        self, status: int, now: float, request_bytes: int, response_bytes: int, trouble: str
-    ) -> None:
-        tags = self._tags(status)
-        tags["srv/request_payload_bytes"] = str(request_bytes)
-        tags["srv/response_payload_bytes"] = str(response_bytes)
-        if self._failure:
-            tags["io.buoyant.router.Failure"] = self._failure
-        if trouble:
-            tags["error"] = trouble
-        router = self._router
-        router.record(
-            self._trace,
-            "SERVER",
-            self._route.span_name,
-            self._started_us(),
-            int((now - self._started_at) * 1e6) or 1,
-            router.span_local,
-            self._peer,
-            tags,
-            self._branch.tags if self._branch is not None else self._route.tags,
-        )
+            trouble = "" if success else self.failure or broken or str(status)
+            self._router.spans.server(self, status, now, (request_bytes, response_bytes), trouble)
 
     # ---- one attempt
 
     def _again(self) -> Again:
-        self._waited_s = self._route.settings.backoff.next_s(self._waited_s, self._router.deps.dice)
+        self._waited_s = self.route.settings.backoff.next_s(self._waited_s, self._router.deps.dice)
         return Again(self._waited_s)
 
     def _on_nack(self, nack: re.Match[bytes], now: float, *, replayable: bool) -> Again | Reply:
         """The endpoint did not begin: any may be asked, whatever the method, but for one kind."""
-        client = self._branch.client if self._branch is not None else None
+        client = self.branch.client if self.branch is not None else None
         assert client is not None
         final = nack[1] is not None
         self._end_attempt(SERVICE_UNAVAILABLE, now, retryable=not final)
@@ -303,7 +280,7 @@ class RoutedCall:
 
     def _on_connect_failed(self, error: UpstreamError, now: float) -> Reply | Again:
         """No byte left: any other replica may be tried, whatever the method."""
-        replica, branch = self._replica, self._branch
+        replica, branch = self._replica, self.branch
         assert replica is not None
         assert branch is not None
         client = branch.client
@@ -314,7 +291,7 @@ class RoutedCall:
             client.stats.requeues += 1
             return Again()
         message = unable_to_connect(
-            self._route.service,
+            self.route.service,
             client.id,
             [one.text for one in client.replicas],
             replica.text,
@@ -322,7 +299,7 @@ class RoutedCall:
         return self._fail(BAD_GATEWAY, message, "ClientAcquisition")
 
     def _spend_retry(self, now: float) -> bool:
-        route = self._route
+        route = self.route
         if self._retries >= RETRIES_MAX:
             return False
         if not route.budget.withdraw(now):
@@ -336,57 +313,30 @@ class RoutedCall:
         self, status: int, now: float, *, error: str = "", retryable: bool = False
     ) -> None:
         """Close the books of the current attempt: its replica, its client's counts, its span."""
-        replica, branch = self._replica, self._branch
+        replica, branch = self._replica, self.branch
         assert replica is not None
         assert branch is not None
         self._replica = None
         replica.pending -= 1
-        elapsed_us = int((now - self._attempt_at) * 1e6) or 1
-        success = not error and self._route.settings.classifier.success(status)
+        elapsed_us = int((now - self.attempt_at) * 1e6) or 1
+        success = not error and self.route.settings.classifier.success(status)
         branch.client.stats.end(status, elapsed_us, success=success)
         if success:
             branch.client.requeue_budget.deposit()
         if self._recorded:
             trouble = "" if success else error or str(status)
-            self._record_client(branch, replica, status, now, trouble, retryable=retryable)
+            if not self._head:  # it was refused before its head was made, and has no id yet
+                self.child_id = self._router.deps.new_id()
+            self._router.spans.client(
+                self, branch, replica, status, now, trouble, retryable=retryable
+            )
         self._head = b""
 
-    def _record_client(
-        self,
-        branch: Branch,
-        replica: Replica,
-        status: int,
-        now: float,
-        trouble: str,
-        *,
-        retryable: bool,
-    ) -> None:
-        tags = self._tags(status)
-        if retryable:
-            tags["l5d.retryable"] = "true"
-        else:
-            tags["l5d.success"] = "0.0" if trouble else "1.0"
-        if trouble:
-            tags["error"] = trouble
-        router = self._router
-        router.record(
-            # An attempt that was refused before its head was made has no id yet.
-            self._trace.child(self._child_id if self._head else router.deps.new_id()),
-            "CLIENT",
-            self._request.method.decode("latin-1"),
-            self._started_us() + int((self._attempt_at - self._started_at) * 1e6),
-            int((now - self._attempt_at) * 1e6) or 1,
-            router.client_local or branch.client.span_local,
-            replica.span_endpoint,
-            tags,
-            branch.tags,
-        )
-
-    def _started_us(self) -> int:
+    def started_us(self) -> int:
         """When the request came, by the wall clock: read once, so that its spans agree."""
         if not self._start_us:
             deps = self._router.deps
-            elapsed_us = int((deps.monotonic_s() - self._started_at) * 1e6)
+            elapsed_us = int((deps.monotonic_s() - self.started_at) * 1e6)
             self._start_us = deps.wall_ns() // 1_000 - elapsed_us
         return self._start_us
 
@@ -394,21 +344,9 @@ class RoutedCall:
 
     def _nobody_there(self, trouble: str | None, status: int = BAD_GATEWAY) -> Reply:
         return self._fail(
-            status, trouble or self._router.unable_to_route(self._route), "ClientAcquisition"
+            status, trouble or self._router.unable_to_route(self.route), "ClientAcquisition"
         )
 
     def _fail(self, status: int, message: str, stage: str) -> Reply:
-        self._failure = f"{stage}: {message.partition(chr(10))[0]}"
-        return self._router.face.error(status, message, self._context)
-
-    def _tags(self, status: int) -> dict[str, str]:
-        request = self._request
-        tags = {
-            "http.method": request.method.decode("latin-1"),
-            "http.uri": request.target.partition(b"?")[0].decode("latin-1"),
-        }
-        if status:
-            tags["http.status_code"] = str(status)
-        if self._context.tags is not None:
-            tags |= self._context.tags
-        return tags
+        self.failure = f"{stage}: {message.partition(chr(10))[0]}"
+        return self._router.face.error(status, message, self.context)

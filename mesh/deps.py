@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mesh.access_log import AccessLog
+    from tracing.exchange import ExchangeRecord
     from tracing.span import SpanRecord
 
 
@@ -29,5 +30,6 @@ class Deps:
     new_id: Callable[[], bytes] = new_span_id
     salt: int = field(default_factory=lambda: random.getrandbits(64))
     record: Callable[[SpanRecord], None] | None = None  # None: no tracer
+    exchange: Callable[[ExchangeRecord], None] | None = None  # both spans of an ordinary exchange
     sample_rate: float | None = None  # of the tracer; None: no tracer
     access: AccessLog | None = None  # None: no access log

@@ -94,7 +94,12 @@ class MeshProcess:
         for tracing in config.tracers:  # at most one
             self._recorder = Recorder(open_exporter(tracing.destination))
             await self._recorder.start()
-            deps = replace(deps, record=self._recorder.record, sample_rate=tracing.sampleRate)
+            deps = replace(
+                deps,
+                record=self._recorder.record,
+                exchange=self._recorder.exchange,
+                sample_rate=tracing.sampleRate,
+            )
         for name, router_config, server in _servers(config):
             client = self._tls.clients(router_config.client)
             router = make_router(router_config, server, client, self._namers, deps, self._tasks)

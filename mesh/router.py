@@ -19,16 +19,16 @@ from mesh.identify import service_name
 from mesh.plan import Asked, Plan
 from mesh.routes import Route, RouteTable
 from mesh.service import ServiceSettings
+from mesh.spans import Spans
 from mesh.stats import Scope, ServiceScope
 from proxy.call import Call, Later, Peer, Reply
-from tracing.context import TraceContext, new_root
+from tracing.context import new_root
 from tracing.sampler import decide
 from tracing.span import Endpoint as SpanEndpoint
-from tracing.span import SpanRecord
 from wire.limits import MESH_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
@@ -79,10 +79,8 @@ class Router:
         self.deps = deps
         self.stats = Scope()
         self.services: dict[str, ServiceScope] = {}
-        self.span_local = SpanEndpoint(f"{settings.ip}/{settings.port}", settings.ip, settings.port)
-        self.client_local: SpanEndpoint | None = (
-            None  # None: a client span is named after its client
-        )
+        local = SpanEndpoint(f"{settings.ip}/{settings.port}", settings.ip, settings.port)
+        self.spans = Spans(deps, settings.label, local)
         self.clients = ClientTable(settings.client, deps, tasks, settings.limits)
         self.routes = RouteTable(self._make_route)
         self.interpreter = interpreter
@@ -201,65 +199,8 @@ class Router:
             trace_id, rule = arrival.trace.trace_id, arrival.context.rule
             ended = (status, elapsed_us, 0, 0)  # the size of the answer is not known here
             self.deps.access.note(arrival.request, arrival.peer, trace_id, rule, ended)
-        if not arrival.recorded:
-            return
-        method = arrival.request.method.decode("latin-1")
-        tags = {
-            "http.method": method,
-            "http.status_code": str(status),
-            "router.label": self.settings.label,
-        }
-        if arrival.context.tags is not None:
-            tags |= arrival.context.tags
-        if status >= BAD_REQUEST:
-            tags["io.buoyant.router.Failure"] = failure
-            tags["error"] = failure
-        self.record(
-            arrival.trace,
-            "SERVER",
-            method,
-            self.deps.wall_ns() // 1_000 - elapsed_us,
-            elapsed_us,
-            self.span_local,
-            arrival.peer,
-            tags,
-            None,
-        )
-
-    def record(  # noqa: PLR0913, PLR0917 - a flat record; a value between would cost an object
-        self,
-        trace: TraceContext,
-        kind: str,
-        name: str,
-        start_us: int,
-        elapsed_us: int,
-        local: SpanEndpoint,
-        remote: SpanEndpoint | Peer,
-        tags: dict[str, str],
-        route: Mapping[str, str] | None,
-    ) -> None:
-        """Hand one span to the recorder."""
-        sink = self.deps.record
-        if sink is None:
-            return
-        sink(
-            SpanRecord(
-                trace_id=trace.trace_id,
-                span_id=trace.span_id,
-                parent_id=trace.parent_id,
-                kind=kind,
-                name=name,
-                start_us=start_us,
-                elapsed_us=elapsed_us,
-                local=local,
-                remote=SpanEndpoint("", remote[0], remote[1])
-                if isinstance(remote, Peer)
-                else remote,
-                tags=tags,
-                route=route,
-                debug=trace.debug,
-            )
-        )
+        if arrival.recorded:
+            self.spans.unrouted(arrival, failure, status, elapsed_us)
 
     def pending(self) -> int:
         """Requests under way. Asked only by servers that bound them."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mesh.stats import Scope, ServiceScope
     from naming.bound import Bound
     from naming.watch import Watch
+    from tracing.exchange import SpanRoute
 
 ROUTES_MAX: Final = 1_000  # Linkerd: bindingCache.paths
 ROUTE_IDLE_S: Final = 600.0  # Linkerd: bindingCache.idleTtlSecs
@@ -40,7 +41,7 @@ Key = tuple[bytes, bytes]  # what identifies the service, the local dtab as text
 class Branch:
     """One way of a route: a client, and the header lines that every request on this way gets."""
 
-    __slots__ = ("client", "lines", "tags", "tally")
+    __slots__ = ("client", "lines", "span_route", "tags", "tally")
 
     def __init__(self, route: Route, client: Client, residual: Path) -> None:
         self.client = client
@@ -59,6 +60,7 @@ class Branch:
             lines += [b"\r\nl5d-ctx-dtab: ", show(route.local).encode()]
         self.lines = b"".join(lines)
         self.tags = tags
+        self.span_route: SpanRoute | None = None  # made by the first exchange that is recorded
 
 
 class Route:
