@@ -20,6 +20,7 @@ def counts(process: EdgeProcess) -> dict[str, float]:
         "edge/connections": float(sum(one.connections for one in process.listeners)),
         "edge/accepted": sum(one.accepted for one in process.listeners),
         "edge/refused": sum(one.refused for one in process.listeners),
+        "edge/trailers_dropped": sum(one.trailers_dropped for one in process.listeners),
         "edge/draining": float(process.unready == "draining"),
     }
     for name, count in settings.limiter.refused.items():

@@ -39,6 +39,7 @@ COUNTERS: Final = {
     "edge/reloads": ("config_reloads", "outcome", "Reloads of the configuration"),
     "edge/accepted": ("connections_accepted", "", "Connections accepted"),
     "edge/refused": ("malformed_requests", "", "Bytes that were no request"),
+    "edge/trailers_dropped": ("trailers_dropped", "", "Trailers that only a head may carry"),
     "tracing/spans/recorded": ("spans_recorded", "", "Spans written down"),
     "tracing/spans/exported": ("spans_exported", "", "Spans that the collector has taken"),
     "tracing/spans/dropped": ("spans_dropped", "reason", "Spans that were lost"),

@@ -71,6 +71,7 @@ class Exchange:
     _response_bytes = 0
     _reused = False
     _chunked_down = False
+    _begun = False  # a byte of the answer has left for the downstream
     _close_down = False
     _timer: asyncio.TimerHandle | None = None
     _again: asyncio.TimerHandle | None = None
@@ -151,7 +152,9 @@ class Exchange:
     def on_request_end(self, trailers: bytes) -> None:
         """The request is complete. trailers: their block, as read."""
         if self.request.chunked:
-            self._send(b"0" + FORBIDDEN_TRAILERS.sub(b"", trailers) + b"\r\n\r\n")
+            kept, dropped = FORBIDDEN_TRAILERS.subn(b"", trailers)
+            self._down.listener.trailers_dropped += dropped
+            self._send(b"0%b\r\n\r\n" % kept)
         self.request_done = True
 
     def _send(self, piece: bytes) -> None:
@@ -298,6 +301,7 @@ class Exchange:
         """Write what has gathered since the loop called us."""
         out = self._out
         if out:
+            self._begun = bool(self._status)  # not with a 1xx alone
             self._down.write(out[0] if len(out) == 1 else b"".join(out))
             out.clear()
 
@@ -326,10 +330,13 @@ class Exchange:
     def on_upstream_failed(self, error: UpstreamError) -> None:
         """The upstream broke off. The connection is gone."""
         self._up = None
-        if self._status:
+        if self._begun:
             self._end(error)
             self._down.abort()
             return
+        self._status = self._response_bytes = 0
+        self._chunked_down = self._close_down = False
+        self._out.clear()
         if (
             isinstance(error, UpstreamClosed)
             and self._reused

@@ -84,6 +84,7 @@ class Listener:
         self.accepted = 0
         self.rejected = 0  # over connections_max
         self.refused = 0  # bytes that were no request
+        self.trailers_dropped = 0  # of requests: names that only a head may carry
         self.on_sweep: Callable[[float], None] | None = None
         self._connections: set[Connection] = set()
         self.tunnels = 0  # open now

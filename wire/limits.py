@@ -22,6 +22,8 @@ class Limits:
     host_required: bool = (
         True  # the edge refuses a request without Host; a mesh router lets its identifier answer
     )
+    # TRACE, and OPTIONS with Max-Forwards, tell who stands on the way and what was added there.
+    hop_methods: bool = False
     # Protocols that a connection may switch to. h2c is none: its requests would pass unread.
     upgrades: frozenset[bytes] = frozenset({b"websocket"})
     host_strict: bool = (
@@ -37,6 +39,7 @@ MESH_LIMITS = Limits(
     block_bytes_max=8_192,
     headers_max=2_000,
     target_bytes_max=4_096,
+    hop_methods=True,
     upgrades=frozenset(),  # none passes Linkerd; a router's `upgrades` lets them
     host_required=False,
     host_strict=False,

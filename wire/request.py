@@ -9,7 +9,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest
-from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+from wire.head import (
+    HOP_BY_HOP,
+    connection_tokens,
+    drop_pattern,
+    first_value,
+    without_nominated,
+)
 from wire.upgrade import protocol_asked
 
 if TYPE_CHECKING:
@@ -48,6 +54,8 @@ _ONLY_HOST: Final = [b"\r\nhost"]
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+;=%-]{1,255})(?::[0-9]{1,5})?"
 )
+# RFC 9110, 9.3.8 and 7.6.2
+_HOP_METHODS: Final = frozenset({b"TRACE", b"OPTIONS"})
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*)([/?].*)?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")  # under 2^63, whatever the digits
 
@@ -135,6 +143,8 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
         _read_framing(request, limits)
     if target[:1] != b"/":
         _read_odd_target(request)
+    if method in _HOP_METHODS and not limits.hop_methods:
+        _refuse_hop_method(request)
     if limits.host_required and not request.host and request.minor == 1:
         raise BadRequest("Host is missing")
     return request
@@ -244,6 +254,13 @@ def _read_odd_target(request: RequestHead) -> None:
         request.block = b"\r\nHost: " + authority + _HOST_LINE.sub(b"", request.block)
     elif request.target != b"*" or request.method != b"OPTIONS":
         raise BadRequest("the request target is neither a path nor an absolute URL")
+
+
+def _refuse_hop_method(request: RequestHead) -> None:
+    if request.method == b"TRACE":
+        raise BadRequest("TRACE is not offered", 405)
+    if first_value(request.block, b"max-forwards") is not None:
+        raise BadRequest("OPTIONS with Max-Forwards is not offered", 405)
 
 
 def bad_request_line(head: bytes) -> BadRequest:

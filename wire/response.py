@@ -9,7 +9,9 @@ from typing import Final
 from wire.errors import BadRequest, BadResponse
 from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
 
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?(?=\r\n)")
+_STATUS_LINE: Final = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?(?=\r\n)"
+)
 # Lines that framing or a hop looks at, in a block of small letters: for these, values too mean the
 # same in small letters, so one pass over the lowered block reads them all.
 _MARKS: Final = re.compile(

@@ -111,6 +111,12 @@ class Reader:
             else:
                 return found
 
+    @property
+    def begun(self) -> bool:
+        """Whether bytes of another request are there, which is not whole."""
+        data, _ = self._http.trailing_data
+        return bool(data) or self._http.their_state is h11.SEND_BODY
+
 
 class _OnePool(Pool):
     """Gives new connections at once."""
@@ -150,6 +156,11 @@ class Conversation:
         self.seen: list[Seen] = []
         self._down = Downstream(self.listener, Peer("", 0))
         self._down.connection_made(self.client)
+
+    @property
+    def held(self) -> int:
+        """Bytes of the client that wait for more."""
+        return len(self._down._buffer)
 
     def say(self, pieces: Iterable[bytes]) -> Conversation:
         """The client's bytes, in these pieces."""

@@ -18,6 +18,10 @@ class Case(NamedTuple):
     source: str
     # What may be in the bytes that reach the upstream; the name of a request that must not.
     never: bytes = b"/smuggled"
+    # What must be in the bytes that reach the upstream.
+    always: bytes = b""
+    # Whether the head may have gone up before the fault came, when the body comes in pieces.
+    begun: bool = False
     # Whether it may be sent byte by byte: not where the answer overtakes what is still to be sent.
     paced: bool = True
 
@@ -32,7 +36,7 @@ CHUNKED = b"Transfer-Encoding: chunked"
 
 
 def _chunks(name: str, body: bytes, status: int, source: str) -> Case:
-    return Case(name, head(CHUNKED, body=body), (status,), source)
+    return Case(name, head(CHUNKED, body=body), (status,), source, begun=status >= 400)
 
 
 def _te(value: bytes, status: int, source: str) -> Case:
@@ -115,6 +119,7 @@ LENGTHS = [
         (200,),
         "HG S32",
         never=b"Content-Length: 010",
+        always=b"Content-Length: 10\r\n",
     ),
 ]
 
@@ -273,8 +278,11 @@ LINES = [
             (b"\r\n\tc", "HG S37, folded"),
         )
     ),
-    _line("a value that begins with NUL", b"X: \x00a", 400, "HG T10"),
-    _line("a value that ends with NUL", b"X: a\x00", 400, "HG T12"),
+    *(
+        _line(f"a value that {where} {bad!r}", line, 400, source)
+        for bad, source in ((b"\x00", "HG T10, T12"), (b"\r", "HG S34"), (b"\n", "HG S35"))
+        for where, line in (("begins with", b"X: " + bad + b"a"), ("ends with", b"X: a" + bad))
+    ),
     _line("a blank before the colon", b"X : a", 400, "HG S3"),
     _line("a tab before the colon", b"X\t: a", 400, "HG S4"),
     _line("no colon", b"nothing", 400, "HG S18"),
@@ -284,7 +292,16 @@ LINES = [
         _line(f"a name with {bad!r}", b"X" + bad + b"Y: a", 400, "HG S8")
         for bad in (b"(", b'"', b"/", b"@", b"\x80", b"\xff", b"\x00", b" ")
     ),
-    _line("obs-text in a value", b"X: caf\xe9 \x85 \xa0", 200, "HG S41"),
+    *(
+        Case(
+            f"obs-text in {line!r} is not touched",
+            head(line, start=b"GET / HTTP/1.1"),
+            (200,),
+            "HG S41",
+            always=line + b"\r\n",
+        )
+        for line in (b"X: caf\xe9 \x85 \xa0", b"X: \x85a\x85", b"X: \xa0a\xa0")
+    ),
     Case(
         "a blank before the first header",
         b"GET / HTTP/1.1\r\n Host: a.example\r\n\r\n",
@@ -298,7 +315,14 @@ LINES = [
     ),
     Case("CR and a byte end a head", b"GET / HTTP/1.1\r\nHost: a.example\r\n\rX", (400,), "HG S30"),
     Case("CR CR LF", b"GET / HTTP/1.1\r\nHost: a.example\r\r\n\r\n", (400,), "HG S30"),
-    _line("ten thousand bytes of header", b"X: " + b"a" * 20_000, 431, "bounded"),
+    _line("20 kB of header", b"X: " + b"a" * 20_000, 431, "bounded"),
+    _line("1 MB of header", b"X: " + b"a" * 1_000_000, 431, "bounded"),
+    _line(
+        "ten thousand headers",
+        b"\r\n".join(b"X%d: a" % n for n in range(10_000)),
+        431,
+        "Envoy: bounded memory",
+    ),
     _line("a header per byte", b"\r\n".join(b"X%d: a" % n for n in range(150)), 431, "bounded"),
     _line("too many Connection names", b"Connection: " + b", ".join([b"a"] * 12), 400, "Envoy"),
     _line("Connection names Host", b"Connection: close, host", 400, "Envoy"),
@@ -323,9 +347,17 @@ STARTS = [
     _start("no slash", b"GET a HTTP/1.1", 400, "RFC 9112, 3.2"),
     _start("a star for GET", b"GET * HTTP/1.1", 400, "llhttp lets it pass"),
     _start("CONNECT", b"CONNECT a.example:80 HTTP/1.1", 405, "no tunnels"),
+    _start("TRACE", b"TRACE / HTTP/1.1", 405, "RFC 9110, 9.3.8: it shows what hops have added"),
+    Case(
+        "OPTIONS that counts hops",
+        head(b"Max-Forwards: 0", start=b"OPTIONS / HTTP/1.1"),
+        (405,),
+        "RFC 9110, 7.6.2",
+    ),
     _start("another scheme", b"GET ftp://a.example/ HTTP/1.1", 400, "RFC 9112, 3.2.2"),
     _start("userinfo in the target", b"GET http://u@a.example/ HTTP/1.1", 400, "RFC 9110, 4.2.4"),
     _start("a long target", b"GET /" + b"a" * 9_000 + b" HTTP/1.1", 414, "bounded"),
+    _start("a target of 100 kB", b"GET /" + b"a" * 100_000 + b" HTTP/1.1", 414, "bounded"),
     _start("quotes in the method", b'G"T / HTTP/1.1', 400, "HG S6"),
     _start("NUL in the method", b"G\x00T / HTTP/1.1", 400, "HG S40"),
     _start("a method of ten thousand bytes", b"A" * 10_000 + b" / HTTP/1.1", 400, "bounded"),
@@ -385,6 +417,7 @@ HOSTS = [
         (200,),
         "RFC 9112, 3.2.2",
         never=b"a.example",
+        always=b"Host: b.example\r\n",
     ),
 ]
 
@@ -394,6 +427,7 @@ BOUNDARIES = [
         head(b"Content-Length: 5", start=b"GET / HTTP/1.1", body=b"hello"),
         (200,),
         "HG T21",
+        always=b"Content-Length: 5\r\n\r\nhello",
     ),
     Case("three pipelined requests", SMUGGLED * 3, (200, 200, 200), "HG S48", never=b"/never"),
     Case(

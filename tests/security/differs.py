@@ -48,6 +48,9 @@ DIFFERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "LF ends one line",
             "CR CR LF",
             "a value with b'\\n'",
+            "a value that begins with b'\\n'",
+            "a value that ends with b'\\n'",
+            "a value that ends with b'\\r'",
         ),
         "nginx is lenient in chunked bodies, whose framing it writes anew": _CHUNKS,
         "nginx throws trailers away unread": (
@@ -84,6 +87,7 @@ DIFFERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "another scheme",
             "an unknown method",
         ),
+        "nginx passes OPTIONS on, however many hops it may take": ("OPTIONS that counts hops",),
         "nginx answers every 1.x as 1.1": ("version 1.2", "version 1.32"),
         "nginx answers HTTP/0.9, without a status": ("no version",),
         STRICTER: ("OPTIONS of the server",),
@@ -97,7 +101,11 @@ DIFFERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
             "Host b'::1'",
             "two Hosts",
         ),
-        "HAProxy takes a bare LF for CRLF": ("LF ends every line", "LF ends one line"),
+        "HAProxy takes a bare LF for CRLF": (
+            "LF ends every line",
+            "LF ends one line",
+            "a value that ends with b'\\n'",
+        ),
         "HAProxy is lenient in chunked bodies": _CHUNKS,
         "HAProxy passes trailers on as they are": (
             "a coding as trailer",
@@ -135,6 +143,8 @@ DIFFERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         ),
         "HAProxy takes any target, scheme, method and version": (
             "CONNECT",
+            "TRACE",
+            "OPTIONS that counts hops",
             "a star for GET",
             "another scheme",
             "userinfo in the target",
