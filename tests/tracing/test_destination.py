@@ -118,3 +118,17 @@ async def test_an_installed_exporter_is_opened_by_its_name(
     recorder = await delivered("otel:zipkin_json")
     assert recorder.exported == 3
     judge(await stored(collector))
+
+
+async def test_otlp_goes_over_grpc_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    http, grpc = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
+    collector = Collector(SqliteStore(":memory:"), Settings(), http, otlp_grpc=grpc)
+    await collector.start()
+    url = f"http://127.0.0.1:{grpc.getsockname()[1]}"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)
+    try:
+        recorder = await delivered("otel:otlp_proto_grpc")
+        assert recorder.exported == 3
+        judge(await stored(collector))
+    finally:
+        await collector.aclose()

@@ -10,7 +10,9 @@ from tests.tracing.test_encode import record
 from tests.vectors.zipkin import running
 from tracing.encode.exchange_json import encode_records
 from tracing.exchange import Record
-from tracing.pipeline.collector import Collector
+from tracing.pipeline.collector import Collector, bind
+from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.recorder import ExportError, ExportRefusedError, Recorder, ZipkinHttpExporter
 
 
@@ -94,6 +96,53 @@ async def test_a_batch_is_sent_again_until_it_arrives() -> None:
     recorder.record(record())
     await recorder.aclose()
     assert (recorder.retries, recorder.exported, len(script.bodies)) == (2, 1, 1)
+
+
+async def test_pauses_double_up_to_five_seconds_and_a_collector_may_ask_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(_: Recorder, seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(Recorder, "_pause", pause)
+    asked = [None, None, 12.0, None, None, None, None, 3600.0]
+    recorder = Recorder(Script(*(ExportError("down", one) for one in asked)), attempts_max=9)
+    await recorder.start()
+    recorder.record(record())
+    await recorder.aclose()
+    assert recorder.exported == 1
+    assert pauses.pop(2) == 12.0
+    assert pauses.pop() == 30.0  # nobody may hold spans for an hour
+    for most, seconds in zip((0.1, 0.2, 0.8, 1.6, 3.2, 5.0), pauses, strict=True):
+        assert most / 2 <= seconds <= most
+
+
+async def test_a_collector_that_comes_back_gets_what_waited() -> None:
+    sock = bind("127.0.0.1", 0)
+    port = sock.getsockname()[1]
+    sock.close()
+    recorder = Recorder(
+        ZipkinHttpExporter(f"http://127.0.0.1:{port}"), attempts_max=100, flush_interval_s=0.01
+    )
+    await recorder.start()
+    for number in range(1, 101):
+        recorder.record(record(span_id=number.to_bytes(8, "big")))
+    async with asyncio.timeout(10):
+        while recorder.retries < 2:  # noqa: ASYNC110 - a count tells nobody
+            await asyncio.sleep(0.01)
+    assert recorder.queued == 100
+    collector = Collector(SqliteStore(":memory:"), Settings(), bind("127.0.0.1", port))
+    await collector.start()
+    try:
+        async with asyncio.timeout(10):
+            while recorder.exported < 100:  # noqa: ASYNC110 - a count tells nobody
+                await asyncio.sleep(0.01)
+        assert collector.ingest.counts["http"].stored == 100
+    finally:
+        await recorder.aclose()
+        await collector.aclose()
 
 
 async def test_a_refused_batch_is_not_sent_again() -> None:

@@ -12,10 +12,13 @@ import pytest
 from bench.collector import free_port, wait_ready, zipkin_command
 from tests.tracing.pages_data import traffic
 from tests.tracing.test_encode import record
+from tests.tracing.test_exchange import exchange
 from tests.vectors.zipkin import running
+from tracing.context import TraceContext
 from tracing.encode.zipkin_json import encode_spans
 from tracing.pipeline.collector import Collector
 from tracing.recorder import Recorder, ZipkinHttpExporter
+from tracing.recorder.destination import open_exporter
 from tracing.recorder.scribe import ScribeExporter
 
 COMMAND = zipkin_command()
@@ -120,6 +123,26 @@ async def test_our_recorder_feeds_a_real_server_over_scribe(
     async def stored() -> bool:
         answer = await client.get(f"{zipkin}/api/v2/trace/{trace_id.hex()}")
         return answer.status_code == 200 and bag(answer.json()) == bag(wanted)
+
+    assert await wait_for(stored)
+
+
+async def test_an_exporter_of_the_sdk_feeds_a_real_server(
+    zipkin: str, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_ZIPKIN_ENDPOINT", zipkin + "/api/v2/spans")
+    recorder = Recorder(open_exporter("otel:zipkin_json"))
+    await recorder.start()
+    trace_id = random.randbytes(16)
+    recorder.record(record(trace_id=trace_id))
+    recorder.exchange(exchange(trace=TraceContext(trace_id, b"serverse")))
+    await recorder.aclose()
+    assert recorder.exported == 3
+
+    async def stored() -> bool:
+        answer = await client.get(f"{zipkin}/api/v2/trace/{trace_id.hex()}")
+        found = {span["id"]: span for span in answer.json()} if answer.status_code == 200 else {}
+        return len(found) == 3 and found[b"serverse".hex()]["tags"]["service"] == "/svc/hello"
 
     assert await wait_for(stored)
 
