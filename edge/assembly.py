@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.audit import Audit
 from edge.compile import Planner, compile_ceiling, compile_places, compile_rules
+from edge.context import Traces
 from edge.face import FaceSettings
 from edge.grant_desk import GrantDesk
 from edge.grant_files import GrantFiles
@@ -19,6 +20,7 @@ from mesh.classify import Classifier
 from mesh.router import RouterSettings
 from mesh.service import ServiceSettings
 from mesh.tls_wiring import TlsParts
+from tracing.propagation import Propagation
 from wire.limits import EDGE_LIMITS
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ def assemble(
     """Parts for a configuration; counters, meters and verified grants of before go on."""
     desk, files, audit = _grants(config, before)
     tracing = config.tracing
+    traces = Traces()
+    if tracing is not None:
+        traces = Traces(tracing.sample_rate, Propagation(tracing.read, tracing.write))
     rules = compile_rules(config.trust)
     with_peers = bool(config.proxies) or any(rule.peers for rule in rules)
     policy = Policy(
@@ -61,7 +66,7 @@ def assemble(
         peers=Peers(config.proxies) if with_peers else None,
         desk=desk,
         grant_name=config.grants.name.encode() if config.grants is not None else b"weir-grant",
-        sample_rate=tracing.sample_rate if tracing is not None else None,
+        traces=traces,
         wall_s=wall_s,
     )
     limits = _limits(config.limits)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mesh.context import RequestContext
+from tracing.propagation import GATEWAY, Propagation
 
 if TYPE_CHECKING:
     from edge.grants import Grant
@@ -22,6 +23,16 @@ class Answer(NamedTuple):
     message: str = ""  # for the trusted; what outsiders see is the status alone
     block: bytes = b""  # header lines, each led by CRLF
     body: bytes | None = None  # None: an error page is made
+
+
+class Traces(NamedTuple):
+    """What all places share of tracing. Shape: sample_rate None where nothing is recorded."""
+
+    sample_rate: float | None = None
+    propagation: Propagation = GATEWAY
+
+
+UNTRACED: Final = Traces()
 
 
 # No cycles: nothing here refers back to a context.

@@ -15,6 +15,7 @@ from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
 from mesh.config_types import Destination, DtabText, Port, Rate
 from mesh.linkerd_config import ClientConfig, Clients, FsNamerConfig, Transformer
+from tracing.propagation import FORMATS, Format
 
 # By tag, so that a problem is told of the form that was written, and once.
 HostEntry = Annotated[
@@ -50,6 +51,10 @@ class TracingConfig(Model):
     sample_rate: Rate = 0.001
     forced_per_s: Annotated[float, Field(gt=0)] = 10.0
     """How many requests a second may be recorded beyond their rate, by l5d-sample or a grant."""
+    read: Annotated[tuple[Format, ...], Field(min_length=1)] = FORMATS
+    """Formats of a trusted caller's trace; the first that names a span counts."""
+    write: Annotated[tuple[Format, ...], Field(min_length=1)] = ("l5d",)
+    """Formats that tell services of their trace; all of these go on."""
 
 
 class TestEndpoint(Model):

@@ -48,7 +48,7 @@ _READ_HERE: Final = (
 _DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
 _DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
 _DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHING_OURS)
-_DROP_OF_TRUSTED: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
+_OF_TRUSTED: Final = (*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
 _SAID_MAX: Final = 4_000
 # Which step of the way an error of the router stands for.
@@ -91,6 +91,9 @@ class EdgeFace:
         """Judge by new settings from the next request on."""
         self.settings = settings
         self._policy = settings.policy
+        self.propagation = settings.policy.traces.propagation
+        # Of the trusted a trace in another form than those written here is theirs to pass on.
+        self._drop_of_trusted = drop_pattern(*_OF_TRUSTED, *self.propagation.names)
         self._cookie_mark = settings.grant_name + b"="
         self._grant_cookie = re.compile(
             rb"(\r\ncookie:(?:[^\r\n]*[; \t])?)"
@@ -169,11 +172,13 @@ class EdgeFace:
         if request.plain and host == request.host:
             block = request.block
         else:
-            drop = _DROP_OF_TRUSTED if context.trusted else _DROP
+            drop = self._drop_of_trusted if context.trusted else _DROP
             block = request.end_to_end(drop) + b"\r\nHost: " + host
         place = context.place
         if place is not None and place.request is not NO_EDITS:
             block = place.request.apply(block)
+        if context.trace_state and "w3c" in self.propagation.write:
+            block += b"\r\ntracestate: " + context.trace_state
         ip = peer.ip.encode()
         if context.client != peer.ip:
             ip = context.client.encode() + b", " + ip

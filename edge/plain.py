@@ -6,6 +6,7 @@ together on every head.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, cast
 
 from edge.face import EdgeFace
@@ -57,6 +58,8 @@ class PlainFace(EdgeFace):
         kept.insert(0, (b"Host", context.host))
         if context.place is not None:
             kept = _edited(kept, context.place.request)
+        if context.trace_state and "w3c" in self.propagation.write:
+            kept.append((b"tracestate", context.trace_state))
         ip = peer.ip.encode()
         client = context.client.encode()
         kept += [
@@ -74,6 +77,8 @@ class PlainFace(EdgeFace):
         if name.startswith(b"x-forwarded-") or _is_of(name, b"weir"):
             return True
         if not trusted and (name in _TRACES or name.startswith(b"x-b3-")):
+            return True
+        if any(re.fullmatch(written, name) for written in self.propagation.names):
             return True
         if not _is_of(name, b"l5d"):
             return False

@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from edge.context import Answer, EdgeContext
+from edge.context import UNTRACED, Answer, EdgeContext, Traces
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
-from edge.inbound import callers_trace
 from edge.own_dtab import OwnDtabs
 from edge.paths import AmbiguousPath, normal_target
 from edge.trail import Fits
 from mesh.context import SEPARATOR, read_linkerd_context
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
+from tracing.propagation import NOTHING
 from wire.head import first_value, values
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Policy:
         peers: Peers | None = None,
         desk: GrantDesk | None = None,
         grant_name: bytes = b"weir-grant",
-        sample_rate: float | None = None,
+        traces: Traces = UNTRACED,
         wall_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.rules = tuple(rules)
         self.hosts = HostTable(places)
         self._desk = desk
         self._grant_name = grant_name
-        self._sample_rate = sample_rate
+        self.traces = traces
         self._wall_s = wall_s
         self._peers = peers
         marks = {rule.cookie for rule in rules if rule.cookie}
@@ -96,9 +96,11 @@ class Policy:
             context.own = target.startswith(OWN_PATHS)
             context.key = host + b" " + place.prefix if place.prefix else host
             rate = place.sample_rate
-            context.sample = context.fallback_rate = self._sample_rate if rate is None else rate
+            context.sample = context.fallback_rate = (
+                self.traces.sample_rate if rate is None else rate
+            )
         if trail is not None:
-            trail.arrived(context, request, self._sample_rate)
+            trail.arrived(context, request, self.traces.sample_rate)
         if known:
             self._trust(context, request, peer, trail)
         if place is not None and place.redirect is not None:
@@ -201,9 +203,10 @@ class Policy:
         self, context: EdgeContext, rule: Rule, said: RequestContext, request: RequestHead
     ) -> None:
         """What a trusted request's own trace and rate count for."""
-        trace = None
+        inbound = NOTHING
         if rule.may is not None:
-            trace = said.trace or callers_trace(request.block)
+            inbound = self.traces.propagation.extract(request.block)
+        trace = inbound.trace
         if trace is not None:
             flags = trace.flags
             if not rule.may_debug:
@@ -216,8 +219,10 @@ class Policy:
                 context.sample = None  # the decision came along
                 context.forced = bool(flags & SAMPLED)
             context.forced = context.forced or bool(flags & DEBUG)
-            context.trace = trace
-        asked = said.sample if rule.may_sample else None
+            context.trace, context.trace_state = trace, inbound.state
+        asked = None
+        if rule.may_sample:
+            asked = inbound.sample if said.sample is None else said.sample
         if asked is None and rule.always_sample:
             asked = 1.0
         if rule.may_debug and first_value(request.block, _DEBUG_HEADER) == b"1":
@@ -241,7 +246,7 @@ class Policy:
         # It tells nobody more than what he sent.
         context.answer = Answer(BAD_REQUEST, "path", str(error))
         if trail is not None:
-            trail.arrived(context, request, self._sample_rate)
+            trail.arrived(context, request, self.traces.sample_rate)
             trail.decided(context, request)
         return context
 

@@ -14,7 +14,6 @@ from mesh.context import deadline
 from mesh.face import BAD_GATEWAY
 from proxy.call import Again, Peer, Reply
 from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamError
-from tracing.l5d import child_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +144,7 @@ class RoutedCall:
                 request.method,
                 request.target,
                 router.face.upstream_block(request, self.context, self.peer),
-                child_lines(self.trace, child_id),
+                router.face.propagation.inject(self.trace, child_id),
                 branch.lines,
             )
         return self._head

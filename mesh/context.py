@@ -32,6 +32,7 @@ class RequestContext(msgspec.Struct, gc=False):
     local: bytes = b""
     via: bytes = b""
     deadlines: tuple[bytes, ...] = ()  # l5d-ctx-deadline, as sent
+    trace_state: bytes = b""  # of a trace that came by traceparent
     trusted: bool = True
     rule: str = ""  # the rule that decided what was believed, for the span
     tags: dict[str, str] | None = None  # of this request's spans, where a face has something to say

@@ -11,6 +11,7 @@ from mesh.answers import unknown_destination
 from mesh.context import RequestContext, merged_deadlines, read_linkerd_context
 from mesh.identify import Unreadable
 from proxy.call import Peer, Reply
+from tracing.propagation import LINKERD, Propagation
 from wire.err_header import encode_err
 from wire.head import drop_pattern, first_value
 from wire.request import NOT_FOR_UPSTREAM
@@ -42,6 +43,9 @@ BAD_REQUEST: Final = 400
 class Face(Protocol):
     """What differs between routers for insiders and for the public."""
 
+    propagation: Propagation
+    """The headers that a trace goes on by."""
+
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """What is believed of a request, and the key of its service (None: it names none)."""
 
@@ -71,8 +75,14 @@ class Face(Protocol):
 class LinkerdFace:
     """Everyone inside the mesh is believed, as Linkerd 1.7.5 does without clearContext."""
 
-    def __init__(self, identifier: Identifier, via: str = "linkerd") -> None:
-        self._drop = drop_pattern(*NOT_FOR_UPSTREAM, *ROUTER_NAMES)
+    def __init__(
+        self,
+        identifier: Identifier,
+        via: str = "linkerd",
+        propagation: Propagation = LINKERD,
+    ) -> None:
+        self.propagation = propagation
+        self._drop = drop_pattern(*NOT_FOR_UPSTREAM, *ROUTER_NAMES, *propagation.names)
         self._identifier = identifier
         self._via = b"1.1 " + via.encode()
         self._via_1_0 = b"1.0 " + via.encode()
@@ -83,8 +93,21 @@ class LinkerdFace:
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Everything the caller says is believed."""
         del peer
-        context = RequestContext() if request.plain else read_linkerd_context(request.block)
-        return context, self.identify(request)
+        return self.believe(request), self.identify(request)
+
+    def believe(self, request: RequestHead) -> RequestContext:
+        """What an insider says of himself."""
+        if request.plain:
+            return RequestContext()
+        context = read_linkerd_context(request.block)
+        if self.propagation is not LINKERD:
+            inbound = self.propagation.extract(request.block)
+            context.trace, context.trace_state = inbound.trace, inbound.state
+            if "l5d" not in self.propagation.read:
+                context.sample = None
+            if inbound.sample is not None and context.sample is None:
+                context.sample = inbound.sample
+        return context
 
     def identify(self, request: RequestHead) -> bytes | None:
         """The key of the request's service."""
@@ -113,6 +136,8 @@ class LinkerdFace:
             via = context.via + b", " + via
         if context.deadlines:
             block += merged_deadlines(context.deadlines)
+        if context.trace_state and "w3c" in self.propagation.write:
+            block += b"\r\ntracestate: " + context.trace_state
         return block + b"\r\nVia: " + via
 
     def answer_block(

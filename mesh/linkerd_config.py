@@ -14,19 +14,18 @@ from config import Model, Refused
 from dtab import Dtab, Path
 from mesh.access_config import AccessLogConfig
 from mesh.config_types import (
-    Destination,
     DtabText,
     Kilobytes,
     Millis,
     PathText,
     Port,
-    Rate,
     kind_or_global,
 )
 from mesh.identifier_config import HeaderTokenIdentifier, Identifiers
 from mesh.server_config import ServerConfig
 from mesh.service_config import Backoff, ServiceConfig, Services
 from mesh.tls_config import ClientTlsConfig
+from mesh.tracing_config import LinkerdPropagator, LinkerdZipkin, Propagator, Tracing
 
 
 class PodsOfNode(Model):
@@ -127,35 +126,6 @@ class DefaultInterpreter(Model):
     transformers: tuple[Transformer, ...] = ()
 
 
-class Tracing(Model):
-    """Spans to a collector: Zipkin v2 over HTTP, or what the URL's scheme says."""
-
-    kind: Literal["io.weir.zipkin"]
-    url: Destination = "http://127.0.0.1:9411"
-    """http://host:9411, scribe://host:9410, otlp+http://host:4318 or otel:NAME."""
-    sampleRate: Rate = 0.001
-
-    @property
-    def destination(self) -> str:
-        """Where spans go."""
-        return self.url
-
-
-class LinkerdZipkin(Model):
-    """Spans to an old Zipkin's scribe port, as Linkerd 1.x sends them."""
-
-    kind: Literal["io.l5d.zipkin"]
-    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$")] = "localhost"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 9410
-    sampleRate: Rate = 0.001
-
-    @property
-    def destination(self) -> str:
-        """Where spans go."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"scribe://{host}:{self.port}"
-
-
 class Prometheus(Model):
     """`/admin/metrics/prometheus`; always on, the entry is read for Linkerd's sake."""
 
@@ -228,6 +198,7 @@ class RouterConfig(Model):
     servers: Annotated[tuple[ServerConfig, ...], Field(min_length=1)]
     client: Clients = ClientConfig()
     service: Services = ServiceConfig()
+    tracePropagator: Propagator = LinkerdPropagator(kind="io.l5d.default")
     bindingTimeoutMs: Millis = 10_000
     maxHeadersKB: Kilobytes = 8
     maxInitialLineKB: Kilobytes = 4

@@ -22,6 +22,8 @@ from mesh.prefix import Prefix
 from mesh.server_face import ServerFace, ServerOptions
 from mesh.service import ServiceSettings
 from mesh.service_config import ConstantBackoff, JitteredBackoff, StaticServices
+from mesh.tracing_config import ChosenPropagator, LinkerdPropagator, ZipkinPropagator
+from tracing.propagation import LINKERD, ZIPKIN, Propagation
 from wire.limits import MESH_LIMITS
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from mesh.linkerd_config import RouterConfig
     from mesh.server_config import Labeler, ServerConfig
     from mesh.service_config import PrefixedService, ServiceConfig
+    from mesh.tracing_config import Propagator
     from wire.limits import Limits
 
 
@@ -113,6 +116,7 @@ def make_face(
     config: RouterConfig, server: ServerConfig, port: int, identifier: Identifier, deps: Deps
 ) -> LinkerdFace:
     """The face of one server; the plain one where it has no options."""
+    propagation = make_propagation(config.tracePropagator)
     added = server.addForwardedHeader
     options = ServerOptions(
         ip=server.ip,
@@ -125,8 +129,20 @@ def make_face(
         timestamp=(server.timestampHeader or "").encode("latin-1", "replace"),
     )
     if options == ServerOptions(ip=server.ip, port=port):
-        return LinkerdFace(identifier)
-    return ServerFace(identifier, options, deps)
+        return LinkerdFace(identifier, propagation=propagation)
+    return ServerFace(identifier, options, deps, propagation)
+
+
+def make_propagation(config: Propagator) -> Propagation:
+    """The headers of traces that a router reads and writes."""
+    match config:
+        case LinkerdPropagator():
+            return LINKERD
+        case ZipkinPropagator():
+            return ZIPKIN
+        case ChosenPropagator():
+            return Propagation(config.read, config.write)
+    assert_never(config)
 
 
 def _label(config: Labeler, router: str) -> Label:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mesh.context import RequestContext, read_linkerd_context
+from mesh.context import RequestContext
 from mesh.face import BAD_REQUEST, ROUTER_NAMES, LinkerdFace
 from mesh.forwarded import Label, forwarded_line
 from proxy.call import Peer, Reply
+from tracing.propagation import LINKERD, Propagation
 from wire.head import drop_pattern, first_value
 from wire.request import NOT_FOR_UPSTREAM
 
@@ -50,12 +51,20 @@ class ServerOptions:
 class ServerFace(LinkerdFace):
     """The face of one server. `pending` counts the router's requests under way."""
 
-    def __init__(self, identifier: Identifier, options: ServerOptions, deps: Deps) -> None:
-        super().__init__(identifier)
+    def __init__(
+        self,
+        identifier: Identifier,
+        options: ServerOptions,
+        deps: Deps,
+        propagation: Propagation = LINKERD,
+    ) -> None:
+        super().__init__(identifier, propagation=propagation)
         self._options = options
         self._deps = deps
         self.pending: Callable[[], int] = int
-        self._drop_context = drop_pattern(*NOT_FOR_UPSTREAM, *ROUTER_NAMES, _CONTEXT)
+        self._drop_context = drop_pattern(
+            *NOT_FOR_UPSTREAM, *ROUTER_NAMES, *propagation.names, _CONTEXT
+        )
         self._drop_answer_context = drop_pattern(b"via", _CONTEXT)
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
@@ -75,8 +84,7 @@ class ServerFace(LinkerdFace):
 
     def _read(self, request: RequestHead) -> tuple[RequestContext, bytes | None]:
         if not self._options.clear_context:
-            context = RequestContext() if request.plain else read_linkerd_context(request.block)
-            return context, self.identify(request)
+            return self.believe(request), self.identify(request)
         via = b"" if request.plain else first_value(request.block, b"via") or b""
         return RequestContext(via=via, trusted=False), self.identify(request)
 

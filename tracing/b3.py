@@ -68,19 +68,6 @@ def read_multi(headers: Mapping[bytes, bytes]) -> Extracted:
     return _context(trace, span, parent if _SPAN_ID.match(parent) else None, flags)
 
 
-def read(headers: Mapping[bytes, bytes]) -> Extracted:
-    """Either form, by lower-case name; a readable b3 wins over the X-B3-* set.
-
-    Of a repeated header the mapping should hold the first value.
-    """
-    single = headers.get(b"b3")
-    if single is not None:
-        extracted = read_single(single)
-        if extracted != NOTHING:
-            return extracted
-    return read_multi(headers)
-
-
 def write_single(ctx: TraceContext) -> bytes:
     """The b3 header value to send upstream."""
     value = ctx.trace_id.hex() + "-" + ctx.span_id.hex()
@@ -94,15 +81,18 @@ def write_single(ctx: TraceContext) -> bytes:
 
 
 def write_multi(ctx: TraceContext) -> list[tuple[bytes, bytes]]:
-    """The X-B3-* headers to send upstream; with debug the decision is implied and not sent."""
+    """The x-b3-* headers to send upstream, as Linkerd 1.7.5 sends them.
+
+    So the flags always go along, and with debug the decision besides. What nobody decided is left
+    open, where Linkerd would deny it.
+    """
     headers = [
-        (b"X-B3-TraceId", binascii.hexlify(ctx.trace_id)),
-        (b"X-B3-SpanId", binascii.hexlify(ctx.span_id)),
+        (b"x-b3-traceid", binascii.hexlify(ctx.trace_id)),
+        (b"x-b3-spanid", binascii.hexlify(ctx.span_id)),
     ]
     if ctx.parent_id is not None:
-        headers.append((b"X-B3-ParentSpanId", binascii.hexlify(ctx.parent_id)))
-    if ctx.debug:
-        headers.append((b"X-B3-Flags", b"1"))
-    elif ctx.sampled is not None:
-        headers.append((b"X-B3-Sampled", b"1" if ctx.sampled else b"0"))
+        headers.append((b"x-b3-parentspanid", binascii.hexlify(ctx.parent_id)))
+    if ctx.sampled is not None:
+        headers.append((b"x-b3-sampled", b"1" if ctx.sampled else b"0"))
+    headers.append((b"x-b3-flags", b"1" if ctx.debug else b"0"))
     return headers

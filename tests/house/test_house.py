@@ -26,12 +26,12 @@ PURE: Final = (
     "dtab/*.py",
     "wire/*.py",
     "demo/{context,duration,echo_answer,flags,histogram,tally,way}.py",
-    "edge/{capability,compile,context,field_types,hosts,identity,inbound,layout,limiter}.py",
+    "edge/{capability,compile,context,field_types,hosts,identity,layout,limiter}.py",
     "edge/{grant_desk,grant_page,grants,origins,own_dtab,pages,past,paths,peers,place}.py",
     "edge/{policy,rates,rules,scope,trail}.py",
     "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix}.py",
     "naming/{bind,bound,delegate,endpoint,state,system,watch}.py",
-    "tracing/{b3,context,exchange,l5d,sampler,span,w3c}.py",
+    "tracing/{b3,context,exchange,l5d,propagation,sampler,span,w3c}.py",
     "tracing/encode/*.py",
 )
 IMPURE: Final = frozenset(

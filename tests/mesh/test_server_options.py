@@ -103,7 +103,7 @@ def test_the_shorter_timeout_is_told() -> None:
         ("client: {loadBalancer: {kind: fair}}", "fair"),
         ("service: {retries: {backoff: {kind: jittered, minMs: 5}}}", "maxMs"),
         ("compressionLevel: 6", "6"),
-        ("tracePropagator: {kind: io.l5d.zipkin}", "tracePropagator"),
+        ("tracePropagator: {kind: io.l5d.haystack}", "tracePropagator"),
     ],
 )
 def test_what_is_not_spoken_is_an_error_that_names_it(key: str, problem: str) -> None:

@@ -31,7 +31,6 @@ def test_a_whole_single_header_gives_everything() -> None:
 @pytest.mark.parametrize(("value", "flags"), [(b"0", 2), (b"1", 6), (b"d", 7)])
 def test_a_decision_may_come_alone(value: bytes, flags: int) -> None:
     assert b3.read_single(value) == Extracted(None, flags)
-    assert b3.read({b"b3": value}) == Extracted(None, flags)
 
 
 @pytest.mark.parametrize(
@@ -53,37 +52,31 @@ def test_a_malformed_single_header_is_absent(value: bytes) -> None:
     assert b3.read_single(value).context is None
 
 
-def test_single_wins_over_multi_and_malformed_single_does_not() -> None:
-    multi = {b"x-b3-traceid": PARENT.encode(), b"x-b3-spanid": SPAN.encode()}
-    assert b3.read({b"b3": b"0", **multi}) == Extracted(None, 2)
-    context, _ = b3.read({b"b3": b"nonsense", **multi})
-    assert context is not None
-    assert context.trace_id.hex() == PARENT
-
-
 @pytest.mark.parametrize(
     ("sampled", "flags_header", "flags"),
     [(b"1", b"", 6), (b"0", b"", 2), (b"true", b"", 6), (b"False", b"", 2), (b"0", b"1", 7)],
 )
 def test_old_and_new_decisions_are_read(sampled: bytes, flags_header: bytes, flags: int) -> None:
     headers = {b"x-b3-sampled": sampled, b"x-b3-flags": flags_header}
-    assert b3.read(headers) == Extracted(None, flags)
+    assert b3.read_multi(headers) == Extracted(None, flags)
 
 
 def test_ids_count_only_together() -> None:
-    assert b3.read({b"x-b3-traceid": TRACE.encode(), b"x-b3-sampled": b"1"}) == Extracted(None, 6)
+    assert b3.read_multi({b"x-b3-traceid": TRACE.encode(), b"x-b3-sampled": b"1"}) == Extracted(
+        None, 6
+    )
 
 
 @given(contexts)
 def test_multi_headers_come_back(ctx: TraceContext) -> None:
     headers = {name.lower(): value for name, value in b3.write_multi(ctx)}
-    assert b3.read(headers).context == ctx
+    assert b3.read_multi(headers).context == ctx
 
 
 @given(contexts)
 def test_a_single_header_comes_back_but_for_an_undecided_parent(ctx: TraceContext) -> None:
     want = ctx if ctx.sampled is not None else TraceContext(ctx.trace_id, ctx.span_id)
-    assert b3.read({b"b3": b3.write_single(ctx)}).context == want
+    assert b3.read_single(b3.write_single(ctx)).context == want
 
 
 @given(contexts)
@@ -137,6 +130,7 @@ def test_tracestate_is_passed_on_whole_or_not_at_all(
 
 @given(st.binary(max_size=120))
 def test_any_bytes_are_read_without_a_fuss(value: bytes) -> None:
-    b3.read({b"b3": value, b"x-b3-traceid": value, b"x-b3-spanid": value, b"x-b3-flags": value})
+    b3.read_single(value)
+    b3.read_multi({b"x-b3-traceid": value, b"x-b3-spanid": value, b"x-b3-flags": value})
     w3c.read_traceparent(value)
     w3c.clean_tracestate([value])

@@ -40,6 +40,8 @@ _ROOT: Final = "the server's span is the root, and the client's a child of it, s
 _EMPTIED: Final = "fault: an emptied body has no length"
 _ONE_PHRASE: Final = "the same refusal in our words"
 
+_UNDECIDED: Final = "x-b3-sampled: 0 would be a denial that nobody decided"
+
 DEVIATES: Final[dict[str, Deviation]] = {
     # ---- what is refused, not guessed
     "two Host headers, the first wins": _refused(
@@ -135,6 +137,14 @@ DEVIATES: Final[dict[str, Deviation]] = {
     ),
     "backend nacks, then answers": _differs(_OWN_SPAN, "upstream trace"),
     "backend nacks with Retry-After: 0, then answers": _differs(_OWN_SPAN, "upstream trace"),
+    # ---- B3
+    **dict.fromkeys(
+        ("b3, nothing received", "b3, ids received", "b3, l5d-ctx-trace is not read"),
+        _differs(_UNDECIDED, "upstream x-b3-sampled"),
+    ),
+    "b3, 128-bit trace id": _differs(
+        "fault: half an id is another trace for everyone else", "upstream x-b3-traceid"
+    ),
     # ---- clearContext
     **dict.fromkeys(
         (
