@@ -35,7 +35,7 @@ from wire.request import RequestHead, read_request_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from edge.edge_config import EdgeConfig
     from proxy.call import Call
@@ -148,7 +148,13 @@ class AppDoor:
             return
         method = scope["method"].encode("latin-1")
         head_only = method == b"HEAD"
-        decided, request = await self._decided(scope, method, scope["headers"], peer)
+        headers = scope["headers"]
+        if scope["http_version"] not in ("1.0", "1.1") and not _sized(headers):
+            first = await receive()
+            receive = _behind(first, receive)
+            if first.get("body") or first.get("more_body"):
+                headers = [*headers, (b"transfer-encoding", b"chunked")]
+        decided, request = await self._decided(scope, method, headers, peer)
         if isinstance(decided, Reply) or request is None:
             assert isinstance(decided, Reply)
             await answer(send, decided, head_only=head_only)
@@ -206,6 +212,23 @@ def _head(scope: Scope, method: bytes, headers: Iterable[tuple[bytes, bytes]]) -
     if len(head) > EDGE_LIMITS.head_bytes_max:
         raise BadRequest("the request head is too large", 431)
     return read_request_head(head, EDGE_LIMITS)
+
+
+def _sized(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == b"content-length" for name, _ in headers)
+
+
+def _behind(first: Message, receive: Receive) -> Receive:
+    """What is received behind a message that has been looked at, and that one before.
+
+    HTTP/2 tells by its frames alone whether a body follows (RFC 9113, 8.1), so the first is asked.
+    """
+    waiting = [first]
+
+    async def next_one() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_one
 
 
 async def answer(send: Send, reply: Reply, *, head_only: bool) -> None:
