@@ -55,6 +55,7 @@ def _place(way: WayConfig, pattern: str, prefix: bytes) -> Place:
         dtab=way.dtab,
         timeout_s=way.timeout_s,
         sample_rate=way.sample_rate,
+        server_timing=way.server_timing,
         redirect=None
         if redirect is None
         else Redirect(

@@ -45,7 +45,10 @@ _READ_HERE: Final = (
     rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
     rb"weir[-_.][^:\r\n]*",
 )
-_DOWN: Final = drop_pattern(b"via", _EVERYTHING_OURS)
+# Times and trace ids of the inside (W3C Server Timing; Trace Context, traceresponse).
+_TIMING: Final = (b"server-timing", b"traceresponse")
+_DOWN: Final = drop_pattern(b"via", *_TIMING, _EVERYTHING_OURS)
+_DOWN_WITH_TIMING: Final = drop_pattern(b"via", _EVERYTHING_OURS)
 _DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
 _DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHING_OURS)
 _OF_TRUSTED: Final = (*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
@@ -95,12 +98,8 @@ class EdgeFace:
         # Of the trusted a trace in another form than those written here is theirs to pass on.
         self._drop_of_trusted = drop_pattern(*_OF_TRUSTED, *self.propagation.names)
         self._cookie_mark = settings.grant_name + b"="
-        self._grant_cookie = re.compile(
-            rb"(\r\ncookie:(?:[^\r\n]*[; \t])?)"
-            + re.escape(settings.grant_name)
-            + rb"=[^;\r\n]*(?:;[ \t]*|(?=\r|\Z))",
-            re.IGNORECASE,
-        )
+        name = re.escape(settings.grant_name)
+        self._grant_pair = re.compile(rb"(?:\A|[ \t])" + name + b"=", re.IGNORECASE)
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Trust by rule; the service by the host's normal form."""
@@ -158,10 +157,17 @@ class EdgeFace:
         return own_answer(context, request, settings.grant_name, good_for_s)
 
     def _without_grant(self, block: bytes) -> bytes:
-        count = 1
-        while count:
-            block, count = self._grant_cookie.subn(rb"\1", block)
-        return _EMPTY_COOKIE.sub(b"", block)
+        """The block without the grant's cookie, however often it is given. Takes linear time."""
+
+        def cleared(line: re.Match[bytes]) -> bytes:
+            pairs = line[2].split(b";")
+            kept = [pair for pair in pairs if not self._grant_pair.search(pair)]
+            if len(kept) == len(pairs):
+                return line[0]
+            rest = b";".join(kept).strip(b" \t")
+            return line[1] + b" " + rest if rest else b""
+
+        return _COOKIE_LINE.sub(cleared, block)
 
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """The host in its normal form, and where the request really came from."""
@@ -201,9 +207,14 @@ class EdgeFace:
         del success
         context = cast("EdgeContext", context)
         block = response.end_to_end()
-        if not response.plain:
-            block = (_DOWN_TO_TRUSTED if context.trusted else _DOWN).sub(b"", block)
         place = context.place
+        if not response.plain:
+            if context.trusted:
+                block = _DOWN_TO_TRUSTED.sub(b"", block)
+            elif place is not None and place.server_timing:
+                block = _DOWN_WITH_TIMING.sub(b"", block)
+            else:
+                block = _DOWN.sub(b"", block)
         if place is not None and place.response is not NO_EDITS:
             block = place.response.apply(block)
         if context.by is not None:
@@ -244,4 +255,4 @@ class EdgeFace:
         return Reply(error.status, f"{error.reason}\n".encode(), close=True)
 
 
-_EMPTY_COOKIE: Final = re.compile(rb"\r\ncookie:[ \t]*(?=\r|\Z)", re.IGNORECASE)
+_COOKIE_LINE: Final = re.compile(rb"(\r\ncookie:)([^\r\n]*)", re.IGNORECASE)

@@ -63,6 +63,8 @@ class WayConfig(Model):
     sample_rate: Rate | None = None
     """In place of tracing.sample_rate."""
     headers: HeadersConfig = HeadersConfig()
+    server_timing: bool = False
+    """Whether outsiders' answers keep Server-Timing and traceresponse."""
     redirect: RedirectConfig | None = None
 
     @model_validator(mode="after")

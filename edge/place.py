@@ -44,7 +44,8 @@ class Place:
 
     Shape: `pattern` is the host as configured, `prefix` a path without final slash, empty for the
     host itself; `paths` are the host's path rules, longest first; `service` None: `/svc/<host>`;
-    `forward` names an address that gets everything, and then no dtab steers.
+    `forward` names an address that gets everything, and then no dtab steers; `server_timing`:
+    outsiders see times and trace ids of services.
     """
 
     pattern: str
@@ -56,6 +57,7 @@ class Place:
     timeout_s: float | None = None
     sample_rate: float | None = None
     redirect: Redirect | None = None
+    server_timing: bool = False
     request: Edits = NO_EDITS
     response: Edits = NO_EDITS
 

@@ -40,6 +40,7 @@ _READ: Final = frozenset(
     }
 )
 _TRACES: Final = frozenset({b"traceparent", b"tracestate", b"b3", b"baggage"})
+_TIMING: Final = frozenset({b"server-timing", b"traceresponse"})
 _SEPARATORS: Final = (b"-", b"_", b".")
 
 
@@ -96,6 +97,8 @@ class PlainFace(EdgeFace):
             lowered = name.lower()
             ends = lowered in HOP_BY_HOP or lowered in response.nominated or lowered == b"via"
             inside = _is_of(lowered, b"weir") or (_is_of(lowered, b"l5d") and not context.trusted)
+            if lowered in _TIMING and not context.trusted:
+                inside = context.place is None or not context.place.server_timing
             if not ends and not inside:
                 kept.append((name, value))
         if context.place is not None:

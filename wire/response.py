@@ -16,8 +16,11 @@ _STATUS_LINE: Final = re.compile(
 # same in small letters, so one pass over the lowered block reads them all.
 _MARKS: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding|connection|upgrade|te|trailer|keep-alive"
-    rb"|proxy-[a-z-]*|via|(?:l5d|weir)[-_.][^:]*)[ \t]*:[ \t]*([^\r\n]*)"
+    rb"|proxy-[a-z-]*|via|server-timing|traceresponse|(?:l5d|weir)[-_.][^:]*)"
+    rb"[ \t]*:[ \t]*([^\r\n]*)"
 )
+# What tells of the way behind us, besides our own family.
+_INSIDE: Final = frozenset({b"via", b"server-timing", b"traceresponse"})
 # What servers of HTTP/1.1 say that need not: taken out without a pattern.
 _KEEP_ALIVE_LINE: Final = b"\r\nConnection: keep-alive"
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -64,7 +67,7 @@ class ResponseHead:
         self.keep_alive = keep_alive
         self.nominated: list[bytes] = []
         self.hops = False  # whether a line must not go further
-        self.plain = True  # whether no line is one that routers add
+        self.plain = True  # whether no line tells of the way behind us
 
     @property
     def interim(self) -> bool:
@@ -119,7 +122,7 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
             if http_1_0 or response.chunked or value != b"chunked":
                 raise BadResponse("Transfer-Encoding is not exactly chunked")
             response.chunked = response.hops = True
-        elif name == b"via" or name.startswith((b"l5d", b"weir")):
+        elif name in _INSIDE or name.startswith((b"l5d", b"weir")):
             response.plain = False
         else:
             response.hops = True

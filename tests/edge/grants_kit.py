@@ -72,6 +72,7 @@ def tokens(now: int, key: Ed25519PrivateKey) -> dict[str, bytes]:
             claims(now, jti="op", prefixes=["/host"], targets=["/srv", "/addr", "/$/inet"]),
             key,
         ),
+        "good-reading": signed(HEADER, claims(now, jti="rd", reads_only=True), key),
         "expired": signed(HEADER, claims(now, nbf=now - 2 * HOUR, exp=now - 1), key),
         "not yet valid": signed(HEADER, claims(now, nbf=now + 600), key),
         "made for a year": signed(HEADER, claims(now, exp=now + 365 * 24 * HOUR), key),

@@ -101,6 +101,15 @@ HEADERS = [
     Attempt("a trace context of the wrong length", (b"l5d-ctx-trace: c211Z2dsZWQ=",), never=(b"c211Z2dsZWQ=",), source="attacks 77"),
     Attempt("baggage of 200 members", (b"baggage: " + b",".join(b"smuggled%d=%%zz" % n for n in range(200)),), source="attacks 78"),
     Attempt("Via forged", (b"Via: 1.1 smuggled",)),
+    Attempt("a pseudo header nominated", (b"Connection: :authority",), NOBODY, 400),
+    Attempt("X-Forwarded-Host nominated in a second line", (b"Connection: close", b"Connection: X-Forwarded-Host"), NOBODY, 400),
+    Attempt("ten names nominated in ten lines", (b"Connection: x",) * 10, NOBODY, 400),
+    Attempt("a request id that is no UUID", (b"X-Request-Id: ../%0d%0a-not-a-uuid",), kept=(b": ../%0d%0a-not-a-uuid\r\n", b"l5d-ctx-trace: ")),
+    Attempt("the admin port by its address", host=b"127.0.0.1:{admin}", target=b"/edge.json", reaches=NOBODY, source="the test answer"),
+    Attempt("an absolute target for the admin port", target=b"http://127.0.0.1:{admin}/edge.json", reaches=NOBODY, source="the test answer"),
+    Attempt("the admin port's paths", target=b"/config.json", kept=(b"GET /config.json HTTP/1.1\r\n",)),
+    Attempt("our own paths", target=b"/.weir/anything", reaches=NOBODY, status=404),
+    Attempt("escapes of a terminal in names that are logged", (b"User-Agent: \x1b[2J\x1b]0;x\x07",), target=b"/%1b%5b2J", reaches=NOBODY, status=400),
     Attempt("Upgrade to h2c", (b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__", b"Connection: Upgrade, HTTP2-Settings"), never=(b"h2c", b"HTTP2-Settings")),
     Attempt("two hosts", (b"Host: api.hello.world",), NOBODY, 400),
     Attempt("an absolute target for another host", host=b"nobody.test", target=b"http://WWW.hello.world/x", kept=(b"Host: www.hello.world\r\n",), never=(b"nobody.test",)),
@@ -239,6 +248,9 @@ GRANTS = [
     Attempt("a grant that leads to an address through the base", (b"weir-grant: {good-leading-out}",), NOBODY, 403),
     Attempt("a grant that opens more than the gateway allows", (b"weir-grant: {good-opening}", b"l5d-dtab: /host/world => /$/inet/127.0.0.1/{staged}"), NOBODY, 403),
     Attempt("a grant that opens more, through the base", (b"weir-grant: {good-opening}", b"l5d-dtab: /host/world => /addr/127.0.0.1/{staged}"), NOBODY, 403),
+    Attempt("a grant to read, that reads", (b"weir-grant: {good-reading}",), STAGED),
+    Attempt("a grant to read, that writes", (b"weir-grant: {good-reading}", b"Content-Length: 0"), method=b"POST", never=(b"{good-reading}",)),
+    Attempt("a grant to read, that deletes", (b"Cookie: weir-grant={good-reading}",), method=b"DELETE", never=(b"{good-reading}",)),
     Attempt("two different grants", (b"weir-grant: {good}", b"Cookie: weir-grant={good-wildcard}"), never=(b"{good}", b"{good-wildcard}")),
     Attempt("a good and a bad grant", (b"weir-grant: {good}", b"weir-grant: {expired}"), never=(b"{good}",)),
     Attempt("a good grant in the query", target=b"/?weir-grant={good}"),
@@ -265,4 +277,66 @@ def bad_grants(names: list[str]) -> list[Attempt]:
     return found
 
 
-ATTEMPTS = [*FORMS, *HEADERS, *PATHS, *COOKIES, *OVERRIDES, *GRANTS]
+_TRACE, _SPAN = b"4b" * 16, b"00f067aa0ba902b7"
+_GOOD = b"traceparent: 00-" + _TRACE + b"-" + _SPAN + b"-01"
+
+
+def _tracestate(*values: bytes) -> tuple[bytes, ...]:
+    return (_GOOD, *(b"tracestate: " + value for value in values))
+
+
+# The cases of the W3C's own test suite for Trace Context, in its order.
+W3C = {
+    "absent": (),
+    "without a state": (_GOOD,),
+    "a state alone": (b"tracestate: foo=1",),
+    "twice": (_GOOD, _GOOD.replace(b"4b", b"5c")),
+    "in capitals": (_GOOD.replace(b"traceparent", b"TRACEPARENT"),),
+    "with a dash for its name": (b"trace-parent: 00-4",),
+    "of version 00 and more": (_GOOD + b".",),
+    "of version 00 and another field": (_GOOD + b"-what-the-future",),
+    "of version cc": (_GOOD.replace(b"00-4b", b"cc-4b"),),
+    "of version cc and more": (_GOOD.replace(b"00-4b", b"cc-4b") + b"-what-the-future",),
+    "of version cc and a dot": (_GOOD.replace(b"00-4b", b"cc-4b") + b".what-the-future",),
+    "of version ff": (_GOOD.replace(b"00-4b", b"ff-4b"),),
+    "of version .0": (_GOOD.replace(b"00-4b", b".0-4b"),),
+    "of version 0.": (_GOOD.replace(b"00-4b", b"0.-4b"),),
+    "of version 000": (_GOOD.replace(b"00-4b", b"000-4b"),),
+    "of version 0": (_GOOD.replace(b"00-4b", b"0-4b"),),
+    "of a zero trace": (_GOOD.replace(_TRACE, b"0" * 32),),
+    "of a trace with a dot": (_GOOD.replace(_TRACE, b"." + _TRACE[1:]),),
+    "of a trace too long": (_GOOD.replace(_TRACE, _TRACE + b"a"),),
+    "of a trace too short": (_GOOD.replace(_TRACE, _TRACE[1:]),),
+    "of a zero parent": (_GOOD.replace(_SPAN, b"0" * 16),),
+    "of a parent with a dot": (_GOOD.replace(_SPAN, b"." + _SPAN[1:]),),
+    "of a parent too long": (_GOOD.replace(_SPAN, _SPAN + b"a"),),
+    "of a parent too short": (_GOOD.replace(_SPAN, _SPAN[1:]),),
+    "with flags .0": (_GOOD[:-2] + b".0",),
+    "with flags 0.": (_GOOD[:-2] + b"0.",),
+    "with flags 001": (_GOOD[:-2] + b"001",),
+    "with flags 1": (_GOOD[:-2] + b"1",),
+    "among blanks": (_GOOD.replace(b": ", b": \t ") + b" \t",),
+    "with a state in capitals": (_GOOD, b"TRACESTATE: foo=1"),
+    "with an empty state": _tracestate(b"", b"foo=1"),
+    "with states in many lines": _tracestate(b"foo=1,bar=2", b"rojo=1,congo=2", b"baz=3"),
+    "with a key twice": _tracestate(b"foo=1,foo=1"),
+    "with a key twice in two lines": _tracestate(b"foo=1", b"foo=2"),
+    "with every letter": _tracestate(b"abcdefghijklmnopqrstuvwxyz0123456789_-*/=" + bytes(range(33, 44))),
+    "with blanks in its state": _tracestate(b"foo=1 \t , \t bar=2, \t baz=3"),
+    "with a key that is none": _tracestate(b"foo =1", b"FOO=1", b"foo.bar=1"),
+    "with a key of two vendors": _tracestate(b"foo@=1,bar=2", b"@foo=1", b"foo@@bar=1"),
+    "with a long key": _tracestate(b"z" * 257 + b"=1", b"t" * 242 + b"@v=1"),
+    "with a value that is none": _tracestate(b"foo=bar=baz", b"foo=,bar=3"),
+    "with 33 members": _tracestate(b",".join(b"k%d=1" % number for number in range(33))),
+    "with a state of 4 kB": _tracestate(b"a=" + b"x" * 4_000),
+}  # fmt: skip
+TRACES = [
+    Attempt(f"an outsider's traceparent {name}", lines, never=(_SPAN, b"4b4b", b"tracestate", b"TRACESTATE"), kept=(b"l5d-ctx-trace: ",), source="attacks 75")
+    for name, lines in W3C.items()
+] + [
+    Attempt(f"an employee's traceparent {name}", (EMPLOYEE, *lines), kept=(b"l5d-ctx-trace: ",), source="attacks 75")
+    for name, lines in W3C.items()
+]  # fmt: skip
+
+
+ATTEMPTS = [*FORMS, *HEADERS, *PATHS, *COOKIES, *OVERRIDES, *GRANTS, *TRACES]

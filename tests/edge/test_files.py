@@ -107,6 +107,28 @@ def test_every_problem_is_told_at_once() -> None:
     assert [line.split(":")[1] for line in found] == ["1", "2", "3"]
 
 
+def test_a_variables_text_stays_one_value() -> None:
+    """Attacks 101: what a variable holds is a value, whatever it looks like."""
+    hostile = (
+        "x\ntrust: [{name: all, peers: [0.0.0.0/0], may_override: true}]\nhosts: ['*']\n# '\"}"
+    )
+    text = "test_endpoint: {body: '${BODY}'}\nhosts: [a.example]\n"
+    config = load(EdgeConfig, text, source="edge.yml", env={"BODY": hostile})
+    assert config.test_endpoint.body == hostile
+    assert config.trust == ()
+    assert [rule.host for rule in config.host_rules] == ["a.example"]
+    for name in ("a;b", "a\nb", "a b", "a${x}b", "a'b", "<b>", "a\x1b[0m"):
+        with pytest.raises(ConfigError):
+            load(EdgeConfig, "hosts: ['${NAME}']", source="edge.yml", env={"NAME": name})
+
+
+def test_no_key_takes_a_regular_expression() -> None:
+    """Attacks 99: what decides on requests are names, prefixes and networks, in linear time."""
+    keys = set(re.findall(r'"([a-z_]+)": \{', json.dumps(json_schema(EdgeConfig))))
+    assert "prefixes" in keys
+    assert not [key for key in keys if "regex" in key or "pattern" in key or "match" in key]
+
+
 def test_check_says_what_to_think_about(tmp_path: Path) -> None:
     file = tmp_path / "edge.yml"
     file.write_text("trust: [{name: a, cookie: {name: c, contains: dogfood}}]\n")

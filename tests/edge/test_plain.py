@@ -23,6 +23,7 @@ from wire.response import read_response_head
 CONFIG = """
 hosts:
 - www.hello.world
+- {host: timed.example, server_timing: true}
 - host: edited.example
   headers:
     request: {set: {X-Set: "1"}, remove: [X-Gone]}
@@ -39,7 +40,8 @@ NAMES = st.sampled_from(
         """l5d-dtab l5d-ctx-trace l5d-ctx-x l5d-sample l5d-reqid l5d-dst-service l5d-add-context
         l5d-foo l5d_dtab l5d.ctx l5dx l5d weir-grant weir_debug weirdo x-weir- Via Forwarded
         X-Forwarded-For X-Forwarded-Anything X-Real-IP Keep-Alive TE Trailer Proxy-Connection
-        Proxy-Authorization Connection X-Hop X-Gone X-Set Server Accept Cookie Host-Like xhost""",
+        Proxy-Authorization Connection X-Hop X-Gone X-Set Server Accept Cookie Host-Like xhost
+        traceparent tracestate b3 X-B3-TraceId X-B3-Anything baggage Server-Timing traceresponse""",
     )
 )
 VALUES = st.sampled_from(
@@ -83,7 +85,10 @@ def test_requests_are_edited_alike(lines: list[str], host: str) -> None:
     assert normal(blocks[0]) == normal(blocks[1])
 
 
-@given(LINES, st.booleans(), st.sampled_from(["www.hello.world", "edited.example"]))
+HOSTS = st.sampled_from(["www.hello.world", "edited.example", "timed.example"])
+
+
+@given(LINES, st.booleans(), HOSTS)
 def test_answers_are_edited_alike(lines: list[str], trusted: bool, host: str) -> None:
     raw = "\r\n".join(("HTTP/1.1 200 OK", *lines)).encode() + b"\r\n\r\n"
     place = SETTINGS.policy.hosts.find(host.encode())[1]

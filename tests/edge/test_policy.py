@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from config import load
@@ -87,6 +89,26 @@ def test_a_trace_that_is_recorded_counts_only_from_who_may_sample() -> None:
     assert narrow.trace is not None
     assert narrow.trace.sampled is None
     assert not narrow.forced
+
+
+def test_of_traces_that_disagree_one_counts() -> None:
+    """Attacks 77: l5d-ctx-trace, then b3, then X-B3-*, then traceparent; what is none is passed."""
+    traceparent = b"traceparent: 00-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01"
+    lines = [
+        b"X-B3-TraceId: " + b"2" * 32 + b"\r\nX-B3-SpanId: " + b"2" * 16,
+        b"b3: " + b"3" * 16 + b"-" + b"3" * 16 + b"-0",
+        b"l5d-ctx-trace: " + base64.b64encode(b"\x44" * 24 + bytes(8)),
+        b"l5d-ctx-trace: " + base64.b64encode(b"\x55" * 23),
+    ]
+    found = []
+    for count in range(len(lines)):
+        trace = decided(b"Cookie: c=letmein", traceparent, *lines[:count]).trace
+        assert trace is not None
+        found.append(trace.trace_id.hex()[-1])
+    assert found == ["1", "2", "3", "4"]
+    broken = decided(b"Cookie: c=letmein", lines[3], b"b3: x", lines[0], traceparent).trace
+    assert broken is not None
+    assert broken.trace_id.hex()[-1] == "2"
 
 
 @pytest.mark.parametrize(

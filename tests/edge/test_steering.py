@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
 
 from tests.edge.grants_kit import HEADER, claims, signed, tokens, write_key
 from tests.edge.steering import ATTEMPTS, NOBODY, STAGED, Attempt, bad_grants
@@ -172,6 +176,7 @@ DIFFERS = {
     ): "h11 ends a line there: the next is ours, and dropped",
     ("hypercorn", "Upgrade to h2c"): "hypercorn speaks h2c itself",
     ("uvicorn", "an absolute target for another host"): "uvicorn keeps the target's host to itself",
+    ("uvicorn", "an absolute target for the admin port"): "the same: the Host header's service",
 }
 
 
@@ -196,13 +201,42 @@ def test_nobody_steers_through_the_other_door(app_stage: Set, attempt: Attempt) 
         )
 
 
+@pytest.mark.parametrize("app_stage", ["hypercorn"], indirect=True)
+def test_nobody_steers_by_http_2(app_stage: Set) -> None:
+    """Attacks 62: hypercorn speaks HTTP/2 before the application; names and trailers end alike."""
+    client = H2Connection(H2Configuration(validate_outbound_headers=False))
+    client.initiate_connection()
+    ours = [("l5d-dtab", "/host/world => /srv/world-v2"), ("l5d_ctx_dtab", "smuggled")]
+    ours += [("weir-grant", "smuggled"), ("l5d.sample", "smuggled"), ("x-real-ip", "smuggled")]
+    said = {":method": "POST", ":scheme": "http", ":authority": "www.hello.world", ":path": "/two"}
+    client.send_headers(1, [*said.items(), *ours])
+    client.send_data(1, b"body")
+    client.send_headers(1, ours, end_stream=True)
+    before = [len(one.seen) for one in app_stage.mirrors]
+    with socket.create_connection(("127.0.0.1", app_stage.edge.port), 10) as sock:
+        sock.sendall(client.data_to_send())
+        ended, got = False, b""
+        while not ended:
+            for event in client.receive_data(sock.recv(65_536)):
+                got += event.data if isinstance(event, DataReceived) else b""
+                ended = ended or isinstance(event, StreamEnded)
+    (new,) = app_stage.mirrors[0].seen[before[0] :]
+    assert got == new
+    assert new.startswith(b"POST /two HTTP/1.1\r\nHost: www.hello.world\r\n")
+    assert b"body" in new
+    assert b"smuggled" not in new
+    assert b"world-v2" not in new
+    assert len(app_stage.mirrors[1].seen) == before[1]
+
+
 def test_an_outsider_sees_nothing_of_the_inside(stage: Set) -> None:
     head = ask(stage, Attempt("")).partition(b"\r\n\r\n")[0].lower()
     assert b"l5d-" not in head
     assert b"weir-" not in head
     assert b"inside" not in head
     trusted = ask(stage, Attempt("", (b"Cookie: special_employee_cookie=letmein",)))
-    assert b"\r\nl5d-err: inside" in trusted.partition(b"\r\n\r\n")[0]
+    for line in (b"l5d-err: inside", b"Server-Timing: inside", b"traceresponse: 00-inside"):
+        assert b"\r\n" + line in trusted.partition(b"\r\n\r\n")[0]
 
 
 def test_a_refusal_tells_an_outsider_no_reason(stage: Set) -> None:

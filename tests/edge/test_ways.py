@@ -42,6 +42,7 @@ hosts:
   redirect: {{scheme: https, host: www.secure.example}}
 - host: linkerd.example
   forward: "127.0.0.1:{one}"
+  server_timing: true
 trust:
 - name: employee
   cookie: {{name: c, equals: "${{EMPLOYEE:-letmein}}"}}
@@ -104,6 +105,14 @@ def test_header_rules_edit_both_ways(edge: RunningEdge) -> None:
     assert "\r\nX-Shop: 1" in seen
     assert "forged" not in seen
     assert "SECRET" not in seen
+
+
+def test_a_rule_may_show_outsiders_the_times_of_its_services(edge: RunningEdge) -> None:
+    for host, shown in (("www.hello.world", False), ("linkerd.example", True)):
+        head = ask(edge, host).partition("\r\n\r\n")[0]
+        assert ("\r\nServer-Timing: inside;dur=1\r\n" in head) is shown
+        assert ("\r\ntraceresponse: 00-inside\r\n" in head) is shown
+        assert "l5d-" not in head
 
 
 def test_a_rule_may_redirect(edge: RunningEdge) -> None:

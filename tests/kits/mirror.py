@@ -42,6 +42,7 @@ class Mirror:
                 head = (
                     f"HTTP/1.1 200 OK\r\nX-Upstream: {self.name}\r\nl5d-err: inside\r\n"
                     f"l5d-dst-client: /#/inside\r\nweir-inside: 1\r\nVia: 1.1 inside\r\n"
+                    "Server-Timing: inside;dur=1\r\ntraceresponse: 00-inside\r\n"
                     "Content-Type: application/octet-stream\r\n"
                     f"Content-Length: {len(request)}\r\n\r\n"
                 )
