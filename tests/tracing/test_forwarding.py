@@ -38,8 +38,10 @@ class Moody:
         self.down = False
         self.dislikes = ""
         self.taken: list[str] = []
+        self.largest = 0
 
     async def send(self, body: bytes) -> None:
+        self.largest = max(self.largest, len(body))
         if self.down:
             raise UnreachableError("down")
         spans = decode_strict(body)
@@ -124,6 +126,20 @@ async def test_a_refused_block_stays_and_its_neighbours_go(store: SqliteStore) -
     assert (flow.exported, flow.stored, flow.queued) == (2, 1, 0)
     assert balanced(store, 3)
     assert len(await store.trace(f"{2:016x}")) == 1
+
+
+async def test_a_block_that_is_too_large_for_the_other_side_goes_in_parts(
+    store: SqliteStore,
+) -> None:
+    there = Moody()
+    forwarder = Forwarder("there", store, there, random.Random(1))
+    long = {"text": "x" * 1_500_000}
+    await store.append(batch_of([span(number, tags=long) for number in (1, 2, 3)]))
+    await store.services()
+    await forwarder.step()
+    assert there.taken == ["1", "2", "3"]
+    assert there.largest < 2 << 20
+    assert (forwarder.sent, forwarder.refused) == (3, 0)
 
 
 async def test_what_is_forgotten_before_it_was_sent_is_counted(tmp_path: Path) -> None:

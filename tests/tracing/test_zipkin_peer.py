@@ -1,36 +1,32 @@
 """A real Zipkin server beside ours: the same spans to both, the same answers from both."""
 
-import asyncio
+import gzip
 import json
 import random
+import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
-from bench.collector import free_port, wait_ready, zipkin_command
+from bench.collector import free_port
+from tests.kits.span_store import span
+from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, wait_for, zipkin_server
 from tests.tracing.pages_data import traffic
 from tests.tracing.test_encode import record
 from tests.tracing.test_exchange import exchange
 from tests.vectors.zipkin import running
 from tracing.context import TraceContext
 from tracing.encode.zipkin_json import encode_spans
+from tracing.pipeline.batch import batch_of
 from tracing.pipeline.collector import Collector
+from tracing.pipeline.collector_config import CollectorConfig, ZipkinExportConfig
 from tracing.recorder import Recorder, ZipkinHttpExporter
 from tracing.recorder.destination import open_exporter
 from tracing.recorder.scribe import ScribeExporter
 
-COMMAND = zipkin_command()
-
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        COMMAND is None,
-        reason="no Java, or no jar of io.zipkin:zipkin-server:3.6.1:jar:exec in ~/.m2",
-    ),
-]
+pytestmark = [pytest.mark.peer, pytest.mark.slow, NEEDS_ZIPKIN]
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +35,17 @@ def scribe_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def zipkin(tmp_path_factory: pytest.TempPathFactory, scribe_port: int) -> Iterator[str]:
-    port = free_port()
-    log = tmp_path_factory.mktemp("zipkin") / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*(COMMAND or ()), f"--server.port={port}", f"--armeria.ports[0].port={port}"],
-            env={
-                "QUERY_PORT": str(port),
-                "COLLECTOR_SCRIBE_ENABLED": "true",
-                "COLLECTOR_PORT": str(scribe_port),
-                "PATH": "/usr/bin:/bin",
-            },
-            stdout=out,
-            stderr=out,
-        )
-        try:
-            wait_ready(process, port)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(20)
+def server(
+    tmp_path_factory: pytest.TempPathFactory, scribe_port: int
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    env = {"COLLECTOR_SCRIBE_ENABLED": "true", "COLLECTOR_PORT": str(scribe_port)}
+    with zipkin_server(tmp_path_factory.mktemp("zipkin"), env) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def zipkin(server: tuple[str, subprocess.Popen[bytes]]) -> str:
+    return server[0]
 
 
 @pytest.fixture
@@ -72,24 +58,6 @@ async def ours() -> AsyncIterator[Collector]:
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as one:
         yield one
-
-
-def bag(value: object) -> object:
-    """Lists as multisets at every depth."""
-    if isinstance(value, list):
-        return sorted(json.dumps(bag(item), sort_keys=True) for item in value)
-    return value
-
-
-async def wait_for(holds: Callable[[], Awaitable[bool]], *, seconds: float = 5.0) -> bool:
-    """The real server stores behind its answer."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not await holds():  # noqa: ASYNC110 - another process tells nobody
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        return False
-    return True
 
 
 async def test_our_recorder_feeds_a_real_server(zipkin: str, client: httpx.AsyncClient) -> None:
@@ -114,8 +82,8 @@ async def test_our_recorder_feeds_a_real_server_over_scribe(
     await recorder.start()
     trace_id = random.randbytes(16)
     spans = [record(trace_id=trace_id), record(trace_id=trace_id, kind="SERVER", shared=True)]
-    for span in spans:
-        recorder.record(span)
+    for one in spans:
+        recorder.record(one)
     await recorder.aclose()
     assert recorder.exported == 2
     wanted = json.loads(encode_spans(spans))
@@ -145,6 +113,64 @@ async def test_an_exporter_of_the_sdk_feeds_a_real_server(
         return len(found) == 3 and found[b"serverse".hex()]["tags"]["service"] == "/svc/hello"
 
     assert await wait_for(stored)
+
+
+async def test_what_is_stored_is_sent_on_to_a_real_server_through_its_pause(
+    server: tuple[str, subprocess.Popen[bytes]], client: httpx.AsyncClient
+) -> None:
+    zipkin, process = server
+    export = (ZipkinExportConfig(kind="zipkin", url=zipkin, timeout_s=0.5),)
+    config = CollectorConfig(export=export)
+    traces = [json.loads(batch_of([span(0xF00 + n), span(0xF00 + n, 2)]).body) for n in range(20)]
+    ids = ",".join(trace[0]["traceId"] for trace in traces)
+    path = f"/api/v2/traceMany?traceIds={ids}"
+    async with running({}, config) as ours:
+        await client.post(ours.url + "/api/v2/spans", json=traces[0])
+
+        async def exported(count: int) -> bool:
+            told = (await client.get(ours.url + "/ledger")).json()
+            return bool(told["store"]["exported"] == count)
+
+        assert await wait_for(lambda: exported(len(traces[0])))
+        process.send_signal(signal.SIGSTOP)
+        try:
+            for trace in traces[1:]:
+                await client.post(ours.url + "/api/v2/spans", json=trace)
+
+            async def troubled() -> bool:
+                told = (await client.get(ours.url + "/ledger")).json()
+                return "Timeout" in (told["export"]["zipkin"]["problem"] or "")
+
+            assert await wait_for(troubled)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert await wait_for(lambda: exported(sum(map(len, traces))))
+
+        async def same() -> bool:
+            theirs, own = [await client.get(url + path) for url in (zipkin, ours.url)]
+            return bag(theirs.json()) == bag(own.json())
+
+        assert await wait_for(same)
+        assert len((await client.get(zipkin + path)).json()) == len(traces)
+
+
+async def test_a_span_that_a_real_server_never_takes_does_not_stop_the_others(
+    zipkin: str, client: httpx.AsyncClient
+) -> None:
+    export = (ZipkinExportConfig(kind="zipkin", url=zipkin),)
+    huge = [{"traceId": "fa", "id": "1", "tags": {"text": "x" * (11 << 20)}}]
+    async with running({}, CollectorConfig(export=export)) as ours:
+        packed = gzip.compress(json.dumps(huge).encode())
+        url = ours.url + "/api/v2/spans"
+        await client.post(url, content=packed, headers={"content-encoding": "gzip"})
+        await client.post(url, json=[{"traceId": "fb", "id": "2"}])
+
+        async def told() -> bool:
+            store = (await client.get(ours.url + "/ledger")).json()["export"]["zipkin"]
+            return bool(store["sent"] == 1 and store["refused"] == 1)
+
+        assert await wait_for(told)
+    assert (await client.get(f"{zipkin}/api/v2/trace/fb")).status_code == 200
 
 
 async def test_both_answer_the_same_questions_the_same_way(

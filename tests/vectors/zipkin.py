@@ -12,13 +12,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from tracing.pipeline.collector import Collector, bind, open_store
+from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.settings import read_settings
 
 Step = dict[str, Any]
@@ -129,10 +130,12 @@ def run_file(path: Path, *, storage: str = "") -> tuple[list[str], int]:
 
 
 @asynccontextmanager
-async def running(env: dict[str, str]) -> AsyncIterator[Collector]:
+async def running(
+    env: dict[str, str], config: CollectorConfig | None = None
+) -> AsyncIterator[Collector]:
     """A collector with an empty store and these settings, on free ports."""
     with tempfile.TemporaryDirectory(prefix="weir-vectors-") as folder:
-        settings = read_settings(env)
+        settings = replace(read_settings(env), config=config or CollectorConfig())
         store = open_store(Path(folder), settings)
         http, scribe = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
         collector = Collector(store, settings, http, scribe)

@@ -1,19 +1,21 @@
 """What is stored, sent on: block by block behind a durable cursor, again until it is taken.
 
 The cursor moves once the other side has answered, so a collector that dies in between sends at
-most one message of a mebibyte or so a second time; readers of Zipkin's model drop equal spans.
+most some mebibytes a second time; readers of Zipkin's model drop equal spans.
 """
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from tracing.pipeline.model import decode_strict, to_json
+from tracing.pipeline.model import V2Span, decode_strict, to_json
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.store.port import StoreError
 from tracing.pipeline.store.reader import LogBlock
 
+# A real Zipkin server takes 10 MiB; a block that came packed may be larger.
+_MESSAGE_BYTES: Final = 2 << 20
 _POLL_S: Final = 0.5
 _BACKOFF_S_MIN: Final = 0.5
 _BACKOFF_S_MAX: Final = 60.0
@@ -50,8 +52,9 @@ class Log(Protocol):
 class Forwarder:
     """Sends the log to one exporter for as long as it runs.
 
-    Shape: name is the cursor's; `refused` counts spans that the other side will not have, `sent`
-    those it took, `problem` says why nothing is taken now.
+    Shape: name is the cursor's; `refused` counts spans of blocks that the other side will not have
+    as a whole, `sent` those it took; `problem` says why nothing is taken now, `refusal` what it
+    said last of spans that it will never have.
     """
 
     def __init__(self, name: str, log: Log, exporter: Exporter, dice: random.Random) -> None:
@@ -63,6 +66,7 @@ class Forwarder:
         self.sent = 0
         self.refused = 0
         self.problem: str | None = None
+        self.refusal: str | None = None
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -93,21 +97,37 @@ class Forwarder:
         return True
 
     async def _send(self, blocks: Sequence[LogBlock]) -> list[int]:
-        """The numbers of the blocks that were refused. Raises: UnreachableError."""
-        try:
-            await self._exporter.send(_list_of(blocks))
-        except RefusedError:
-            if len(blocks) == 1:
-                return [blocks[0].number]
-            # One bad block must not take its neighbours along.
-            return [number for block in blocks for number in await self._send([block])]
-        return []
+        """The numbers of the blocks of which something was refused. Raises: UnreachableError."""
+        refused = False
+        for message in _messages(_spans_of(blocks)):
+            try:
+                await self._exporter.send(message)
+            except RefusedError as error:
+                self.refusal = str(error)
+                refused = True
+        if not refused:
+            return []
+        if len(blocks) == 1:
+            return [blocks[0].number]
+        # One bad block must not take its neighbours along.
+        return [number for block in blocks for number in await self._send([block])]
 
     async def aclose(self) -> None:
         """Let the destination go."""
         await self._exporter.aclose()
 
 
-def _list_of(blocks: Sequence[LogBlock]) -> bytes:
+def _spans_of(blocks: Sequence[LogBlock]) -> list[V2Span]:
     """Normalised, because another server may read more strictly than ours did."""
-    return to_json([normalised(span) for block in blocks for span in decode_strict(block.body)])
+    return [normalised(span) for block in blocks for span in decode_strict(block.body)]
+
+
+def _messages(spans: list[V2Span]) -> Iterator[bytes]:
+    """The spans as lists that a server takes, or of one span where that alone is too large."""
+    message = to_json(spans)
+    if len(message) <= _MESSAGE_BYTES or len(spans) == 1:
+        yield message
+        return
+    half = len(spans) // 2
+    yield from _messages(spans[:half])
+    yield from _messages(spans[half:])

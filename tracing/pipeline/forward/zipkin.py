@@ -9,6 +9,8 @@ from tracing.pipeline.forward.forwarder import RefusedError, UnreachableError
 # What a server in trouble answers; every other refusal means the spans themselves.
 _TRY_LATER: Final = frozenset({401, 403, 404, 408, 425, 429})
 _SERVER_ERRORS: Final = 500
+# The real server answers 500 with this text to a body over its bound.
+_TOO_LARGE: Final = "413 "
 _GOOD: Final = range(200, 300)
 
 
@@ -32,7 +34,10 @@ class ZipkinExporter:
         if answer.status_code in _GOOD:
             return
         text = f"{self._url}: {answer.status_code} {answer.text[:200]}"
-        if answer.status_code >= _SERVER_ERRORS or answer.status_code in _TRY_LATER:
+        too_large = answer.text.startswith(_TOO_LARGE)
+        if answer.status_code in _TRY_LATER or (
+            answer.status_code >= _SERVER_ERRORS and not too_large
+        ):
             raise UnreachableError(text)
         raise RefusedError(text)
 

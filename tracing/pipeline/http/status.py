@@ -178,7 +178,12 @@ class Status:
             told["store"] |= held.standing._asdict()
         if self._forwarders:
             told["export"] = {
-                one.name: {"sent": one.sent, "refused": one.refused, "problem": one.problem}
+                one.name: {
+                    "sent": one.sent,
+                    "refused": one.refused,
+                    "problem": one.problem,
+                    "refusal": one.refusal,
+                }
                 for one in self._forwarders
             }
         return told
