@@ -20,6 +20,7 @@ app = typer.Typer(
         "weir up          the whole system on this machine\n\n"
         "weir edge FILE   the gateway\n\n"
         "weir mesh FILE   the routers of one node\n\n"
+        "weir collector   receive, keep and show spans\n\n"
         "weir dtab …      explain, lint, compare and format routing rules\n\n"
         "weir demo …      demo apps and a load generator\n\n"
         "Exit codes: 0 done, 1 something is wrong, 2 the command was not understood."

@@ -9,13 +9,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from weir.commands.collector import collector as collector_command
 
 _START_WITHIN_S = 30.0
+
+
+def asked(*options: str) -> Result:
+    """What `weir collector` says in this process to options with which it does not run."""
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(collector_command)
+    return CliRunner(env={"COLUMNS": "300"}).invoke(app, options)
 
 
 class Process:
@@ -26,15 +38,16 @@ class Process:
         self._ready = folder / "ready.json"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
+        self.told: dict[str, Any] = {}
 
     def command(self, *more: str) -> list[str]:
         base = [sys.executable, "-m", "weir", "collector", "--state-dir", str(self.state)]
         return [*base, *more]
 
-    def start(self, **env: str) -> None:
+    def start(self, more: Sequence[str] = (), **env: str) -> None:
         self._ready.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            self.command("--http-port", "0", "--ready-file", str(self._ready)),
+            self.command("--http-port", "0", "--ready-file", str(self._ready), *more),
             env=os.environ | env,
             stderr=subprocess.DEVNULL,
         )
@@ -43,7 +56,8 @@ class Process:
             assert self.process.poll() is None, "the collector ended"
             assert time.monotonic() < deadline, "no ready file"
             time.sleep(0.01)
-        self.url = json.loads(self._ready.read_text())["collector"]
+        self.told = json.loads(self._ready.read_text())
+        self.url = self.told["collector"]
 
     def end(self, number: int) -> int:
         assert self.process is not None
@@ -97,9 +111,10 @@ def test_a_port_in_use_is_one_line_and_exit_1(collector: Process) -> None:
             collector.command("--http-port", port), capture_output=True, check=False, timeout=30
         )
     assert done.returncode == 1
-    assert done.stderr.decode().strip().splitlines() == [
-        f"weir collector: cannot listen on 127.0.0.1:{port}: Address already in use"
-    ]
+    assert done.stderr.decode() == (
+        f"weir collector: cannot listen on 127.0.0.1:{port}: Address already in use;"
+        " choose another port, or 0 for a free one\n"
+    )
     assert not collector.state.exists()
 
 
@@ -111,6 +126,60 @@ def test_a_setting_that_cannot_be_read_is_one_line_and_exit_1(collector: Process
     assert done.returncode == 1
     assert done.stderr.decode().count("\n") == 1
     assert "COLLECTOR_SAMPLE_RATE" in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--http-port", "70000"], 2, "'--http-port'"),
+        (["--scribe-port", "x"], 2, "'--scribe-port'"),
+        (["--keep-days", "0"], 2, "'--keep-days'"),
+        (["--prot", "1"], 2, "--prot"),
+        (["--host", "no.such.host.invalid"], 1, "cannot listen on no.such.host.invalid:0"),
+        (["--config", "absent.yml"], 2, "absent.yml: cannot be read"),
+        (["--lens", "absent.jar"], 1, "absent.jar"),
+        (["--ready-file", "absent/ready.json"], 1, "cannot write absent/ready.json"),
+    ],
+    ids=lambda one: one[0] if isinstance(one, list) else None,
+)
+def test_a_wrong_option_is_told_in_words(
+    tmp_path: Path, options: list[str], code: int, said: str
+) -> None:
+    done = asked("--state-dir", str(tmp_path), "--http-port", "0", *options)
+    assert done.exit_code == code, done.output
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 4
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_help_begins_with_examples() -> None:
+    done = asked("--help")
+    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    assert lines[2] == "weir collector --state-dir spans"
+    assert lines.index("Options:") > 5
+
+
+def test_the_ready_file_names_every_port_that_answers(collector: Process) -> None:
+    ports = ("--scribe-port", "--otlp-port", "--otlp-grpc-port")
+    collector.start(more=[word for option in ports for word in (option, "0")])
+    told = collector.told
+    assert httpx.get(told["collector"] + "/health", trust_env=False).json()["status"] == "UP"
+    assert httpx.post(told["spans"], json=[], trust_env=False).status_code == 202
+    assert httpx.post(told["otlp"], trust_env=False).status_code != 404
+    assert told["otlp_grpc"].startswith("http://127.0.0.1:")
+    with socket.create_connection(("127.0.0.1", told["scribe_port"]), 5):
+        pass
+    assert collector.process is not None
+    assert told["pid"] == collector.process.pid
+
+
+def test_what_the_environment_asks_for_in_vain_is_told(collector: Process) -> None:
+    env = os.environ | {"ES_HOSTS": "http://es:9200", "STORAGE_TYPE": "elasticsearch"}
+    done = subprocess.run(
+        collector.command("--http-port", "0"), env=env, capture_output=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert "to keep them in elasticsearch" in done.stderr.decode()
 
 
 class Senders:

@@ -22,9 +22,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.decode.protobuf import write_field
+from tracing.pipeline.environment import read_settings
 from tracing.pipeline.grpc.services import OTLP_PATH, ZIPKIN_PATH
 from tracing.pipeline.http.collect import BODY_BYTES_MAX
-from tracing.pipeline.settings import Settings, read_settings
+from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import StoreBusyError
 from tracing.pipeline.store.sqlite import SqliteStore
 

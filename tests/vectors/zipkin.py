@@ -20,7 +20,7 @@ import httpx
 
 from tracing.pipeline.collector import Collector, bind, open_store
 from tracing.pipeline.collector_config import CollectorConfig
-from tracing.pipeline.settings import read_settings
+from tracing.pipeline.environment import read_settings
 
 Step = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from errno import EADDRINUSE
 from pathlib import Path
 
 from tracing.pipeline.forward.forwarding import Forwarding
@@ -37,9 +38,34 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        raise CollectorError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        mend = "; choose another port, or 0 for a free one" if error.errno == EADDRINUSE else ""
+        text = f"cannot listen on {host}:{port}: {error.strerror}{mend}"
+        raise CollectorError(text) from error
     listener.setblocking(False)  # noqa: FBT003 - the standard library takes it so
     return listener
+
+
+def bind_all(host: str, settings: Settings) -> dict[str, socket.socket]:
+    """The ports that the settings ask for, by Collector's names; all or none.
+
+    Raises: CollectorError.
+    """
+    asked = {
+        "http": settings.http_port,
+        "scribe": settings.scribe_port if settings.scribe_enabled else None,
+        "otlp": settings.otlp_port,
+        "otlp_grpc": settings.otlp_grpc_port,
+    }
+    ports: dict[str, socket.socket] = {}
+    try:
+        for name, port in asked.items():
+            if port is not None:
+                ports[name] = bind(host, port)
+    except CollectorError:
+        for listener in ports.values():
+            listener.close()
+        raise
+    return ports
 
 
 def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
@@ -97,7 +123,7 @@ class Collector:
         more = [name for name, listener in asked if listener is not None]
         self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
         self._forwarding = Forwarding(store, settings.config.export)
-        self._scribe = ScribeServer(self.ingest)
+        self._scribe = ScribeServer(self.ingest, settings.scribe_category)
         pages = Pages(store, settings) if settings.ui_enabled else None
         page = None if pages is None else pages.ledger
         status = Status(
@@ -119,6 +145,16 @@ class Collector:
     def url(self) -> str:
         """Where it answers."""
         return self._http.url
+
+    def places(self) -> dict[str, object]:
+        """Where everything is, for a ready file."""
+        return {
+            "collector": self.url,
+            "spans": f"{self.url}/api/v2/spans",
+            "scribe_port": self.scribe_port,
+            "otlp": self.otlp_url,
+            "otlp_grpc": self.otlp_grpc_url,
+        }
 
     @property
     def otlp_url(self) -> str | None:

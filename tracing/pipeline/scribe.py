@@ -22,8 +22,9 @@ _CONNECTIONS_MAX: Final = 1_000
 class ScribeServer:
     """Accepts connections; one task each works its calls off in order."""
 
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, category: str = scribe.CATEGORY) -> None:
         self._ingest = ingest
+        self._category = category
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -31,7 +32,7 @@ class ScribeServer:
         """Answer on a listening socket from now on."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self._ingest, self._connections), sock=listener
+            lambda: _Connection(self._ingest, self._category, self._connections), sock=listener
         )
 
     async def aclose(self) -> None:
@@ -48,10 +49,20 @@ class ScribeServer:
 class _Connection(asyncio.Protocol):
     """One sender. Replies come in the order of the calls."""
 
-    __slots__ = ("_buffer", "_everyone", "_frames", "_ingest", "_paused", "_transport", "task")
+    __slots__ = (
+        "_buffer",
+        "_category",
+        "_everyone",
+        "_frames",
+        "_ingest",
+        "_paused",
+        "_transport",
+        "task",
+    )
 
-    def __init__(self, ingest: Ingest, everyone: "set[_Connection]") -> None:
+    def __init__(self, ingest: Ingest, category: str, everyone: "set[_Connection]") -> None:
         self._ingest = ingest
+        self._category = category
         self._everyone = everyone
         self._buffer = bytearray()
         self._frames: deque[bytes] = deque()
@@ -105,7 +116,7 @@ class _Connection(asyncio.Protocol):
     async def _work(self) -> None:
         while self._frames:
             try:
-                call = scribe.read_call(self._frames.popleft())
+                call = scribe.read_call(self._frames.popleft(), self._category)
             except ThriftError:
                 self._abort()
                 return

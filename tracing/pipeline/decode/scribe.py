@@ -29,7 +29,11 @@ _NAME_BYTES_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. messages: the zipkin entries' texts; None when the argument is missing or bad."""
+    """One call.
+
+    Shape: messages are the texts of the entries of the category asked for; None when the argument
+    is missing or bad.
+    """
 
     name: str
     sequence: int
@@ -37,7 +41,7 @@ class Call:
     messages: list[bytes] | None
 
 
-def read_call(payload: bytes) -> Call:
+def read_call(payload: bytes, category: str = CATEGORY) -> Call:
     """The call of one frame, with the strict header or the old one. Raises: ThriftError."""
     reader = ThriftReader(payload)
     first = reader.i32()
@@ -55,18 +59,18 @@ def read_call(payload: bytes) -> Call:
     messages: list[bytes] | None = None
     if name == "Log":
         try:
-            messages = _entries(reader)
+            messages = _entries(reader, category)
         except ThriftError:
             messages = None
     return Call(name, sequence, kind != _ONEWAY, messages)
 
 
-def _entries(reader: ThriftReader) -> list[bytes] | None:
+def _entries(reader: ThriftReader, wanted: str) -> list[bytes] | None:
     messages: list[bytes] | None = None
     for number, kind in reader.fields():
         if (number, kind) == (1, LIST):
             entries = reader.structs(_entry)
-            messages = [message for category, message in entries if category == CATEGORY]
+            messages = [message for category, message in entries if category == wanted]
         else:
             reader.skip(kind)
     return messages

@@ -121,7 +121,8 @@ class Status:
             status = "DOWN"
             parts[self._store.name] = {"status": "DOWN", "details": {"error": str(error)}}
         if self._scribe_port is not None:
-            name = f"ScribeCollector{{port={self._scribe_port}, category=zipkin}}"
+            port, category = self._scribe_port, self._settings.scribe_category
+            name = f"ScribeCollector{{port={port}, category={category}}}"
             parts[name] = {"status": "UP"}
         body = {"status": status, "zipkin": {"status": status, "details": parts}}
         return _response(json.dumps(body, indent=2), content_type, 200 if status == "UP" else 503)
