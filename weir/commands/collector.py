@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from weir.commands.drain import FAILED, write_atomically
-
-if TYPE_CHECKING:
-    from tracing.pipeline.settings import Settings
+_StateDir = Annotated[Path, typer.Option(help="Where spans are kept.", file_okay=False)]
+_HttpPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="HTTP and gRPC; 0 takes a free one.  [default: 9411]"),
+]
+_ScribePort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="Scribe, 9410 by custom; none is opened without."),
+]
+_OtlpPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="OTLP/HTTP, 4318 by custom; none is opened without."),
+]
+_OtlpGrpcPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help="OTLP/gRPC, 4317 by custom; none is opened without."),
+]
+_Host = Annotated[str, typer.Option(help="Address to listen on.")]
+_ReadyFile = Annotated[
+    Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
+]
+_Config = Annotated[
+    Path | None,
+    typer.Option(help="collector.yml: redaction, bounds of tags, tail sampling, export."),
+]
+_KeepDays = Annotated[float, typer.Option(min=0.001, help="Forget spans after this.")]
+_KeepGib = Annotated[float, typer.Option(min=0.001, help="Forget the oldest past this.")]
+_Lens = Annotated[
+    Path | None,
+    typer.Option(help="Zipkin's own page for /zipkin/: the zipkin-lens jar, or it unpacked."),
+]
 
 
 def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
-    state_dir: Annotated[Path, typer.Option(help="Where spans are kept.", file_okay=False)],
-    http_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="HTTP and gRPC; 0 takes a free one.  [default: 9411]"),
-    ] = None,
-    scribe_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="Scribe, 9410 by custom; none is opened without."),
-    ] = None,
-    otlp_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="OTLP/HTTP, 4318 by custom; none is opened without."),
-    ] = None,
-    otlp_grpc_port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65_535, help="OTLP/gRPC, 4317 by custom; none is opened without."),
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    ready_file: Annotated[
-        Path | None, typer.Option(help="JSON with the URLs, written once they answer.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="collector.yml: redaction, bounds of tags, tail sampling, export."),
-    ] = None,
-    keep_days: Annotated[float, typer.Option(min=0.001, help="Forget spans after this.")] = 7.0,
-    keep_gib: Annotated[float, typer.Option(min=0.001, help="Forget the oldest past this.")] = 10.0,
-    lens: Annotated[
-        Path | None,
-        typer.Option(help="Zipkin's own page for /zipkin/: the zipkin-lens jar, or it unpacked."),
-    ] = None,
+    state_dir: _StateDir,
+    http_port: _HttpPort = None,
+    scribe_port: _ScribePort = None,
+    otlp_port: _OtlpPort = None,
+    otlp_grpc_port: _OtlpGrpcPort = None,
+    host: _Host = "127.0.0.1",
+    ready_file: _ReadyFile = None,
+    config: _Config = None,
+    keep_days: _KeepDays = 7.0,
+    keep_gib: _KeepGib = 10.0,
+    lens: _Lens = None,
 ) -> None:
     """Receive, keep and show spans, as a Zipkin server does.
 
@@ -64,89 +70,20 @@ def collector(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Exit codes: 0 done, 1 something is wrong, 2 the command was not understood.
     """
-    from dataclasses import replace  # noqa: PLC0415 - other commands start without all these
+    from weir.commands.collecting import Options, run  # noqa: PLC0415 - imports the collector
 
-    import uvloop  # noqa: PLC0415
-
-    from tracing.pipeline.collector import CollectorError  # noqa: PLC0415
-    from tracing.pipeline.collector_config import CollectorConfig  # noqa: PLC0415
-    from tracing.pipeline.environment import (  # noqa: PLC0415
-        SettingError,
-        read_settings,
-        warnings,
-    )
-    from tracing.ui.lens import LensError  # noqa: PLC0415
-    from weir.commands.serving import read_config  # noqa: PLC0415
-
-    try:
-        settings = read_settings(os.environ)
-        for line in warnings(os.environ):
-            _say(line)
-        settings = replace(
-            settings,
-            keep_ms=int(keep_days * 86_400_000),
-            keep_bytes=int(keep_gib * (1 << 30)),
-            http_port=settings.http_port if http_port is None else http_port,
+    run(
+        Options(
+            state_dir=state_dir,
+            http_port=http_port,
+            scribe_port=scribe_port,
             otlp_port=otlp_port,
             otlp_grpc_port=otlp_grpc_port,
-            config=CollectorConfig() if config is None else read_config(CollectorConfig, config),
+            host=host,
+            ready_file=ready_file,
+            config=config,
+            keep_days=keep_days,
+            keep_gib=keep_gib,
+            lens=lens,
         )
-        if scribe_port is not None:
-            settings = replace(settings, scribe_enabled=True, scribe_port=scribe_port)
-        uvloop.run(_serve(state_dir, host, settings, ready_file, lens))
-    except (SettingError, CollectorError, LensError) as error:
-        _say(str(error))
-        raise typer.Exit(FAILED) from error
-
-
-def _say(line: str) -> None:
-    typer.echo(f"weir collector: {line}", err=True)
-
-
-def _tell(ready_file: Path, places: dict[str, object]) -> None:
-    import json  # noqa: PLC0415
-
-    from tracing.pipeline.collector import CollectorError  # noqa: PLC0415
-
-    try:
-        write_atomically(ready_file, json.dumps({**places, "pid": os.getpid()}) + "\n")
-    except OSError as error:
-        raise CollectorError(f"cannot write {ready_file}: {error.strerror}") from error
-
-
-async def _serve(
-    state_dir: Path, host: str, settings: Settings, ready_file: Path | None, lens: Path | None
-) -> None:
-    import asyncio  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-
-    from tracing.pipeline.collector import (  # noqa: PLC0415
-        Collector,
-        CollectorError,
-        bind_all,
-        open_store,
     )
-    from tracing.ui.lens import read_lens  # noqa: PLC0415
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    lens_files = None if lens is None else read_lens(lens)
-    # The ports first: a second collector must fail before it touches the other's store.
-    ports = bind_all(host, settings)
-    try:
-        store = open_store(state_dir, settings)
-    except CollectorError:
-        for listener in ports.values():
-            listener.close()
-        raise
-    running = Collector(store, settings, lens=lens_files, **ports)
-    await running.start()
-    try:
-        if ready_file is not None:
-            _tell(ready_file, running.places())
-        _say(f"{running.url}/traces, spans in {store.name}")
-        await stop.wait()
-    finally:
-        await running.aclose()

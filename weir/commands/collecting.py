@@ -1,0 +1,104 @@
+"""The collector as a process: options and environment to one that runs until a signal."""
+
+import asyncio
+import json
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+import uvloop
+
+from tracing.pipeline.collector import Collector, CollectorError, bind_all, open_store
+from tracing.pipeline.collector_config import CollectorConfig
+from tracing.pipeline.environment import SettingError, read_settings, warnings
+from tracing.pipeline.settings import Settings
+from tracing.ui.lens import LensError, read_lens
+from weir.commands.drain import FAILED, write_atomically
+from weir.commands.serving import read_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says; a port that is None is the environment's affair, or shut."""
+
+    state_dir: Path
+    http_port: int | None
+    scribe_port: int | None
+    otlp_port: int | None
+    otlp_grpc_port: int | None
+    host: str
+    ready_file: Path | None
+    config: Path | None
+    keep_days: float
+    keep_gib: float
+    lens: Path | None
+
+
+def run(options: Options) -> None:
+    """Run until SIGTERM or SIGINT. What is wrong is said in a line and ends with exit code 1."""
+    try:
+        settings = _settings(options)
+        uvloop.run(_serve(options, settings))
+    except (SettingError, CollectorError, LensError) as error:
+        _say(str(error))
+        raise typer.Exit(FAILED) from error
+
+
+def _say(line: str) -> None:
+    typer.echo(f"weir collector: {line}", err=True)
+
+
+def _settings(options: Options) -> Settings:
+    """The environment's, then the options'. Raises: SettingError."""
+    settings = read_settings(os.environ)
+    for line in warnings(os.environ):
+        _say(line)
+    config = options.config
+    settings = replace(
+        settings,
+        keep_ms=int(options.keep_days * 86_400_000),
+        keep_bytes=int(options.keep_gib * (1 << 30)),
+        otlp_port=options.otlp_port,
+        otlp_grpc_port=options.otlp_grpc_port,
+        config=CollectorConfig() if config is None else read_config(CollectorConfig, config),
+    )
+    if options.http_port is not None:
+        settings = replace(settings, http_port=options.http_port)
+    if options.scribe_port is not None:
+        settings = replace(settings, scribe_enabled=True, scribe_port=options.scribe_port)
+    return settings
+
+
+async def _serve(options: Options, settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    lens = None if options.lens is None else read_lens(options.lens)
+    # The ports first: a second collector must fail before it touches the other's store.
+    ports = bind_all(options.host, settings)
+    try:
+        store = open_store(options.state_dir, settings)
+    except CollectorError:
+        for listener in ports.values():
+            listener.close()
+        raise
+    collector = Collector(store, settings, lens=lens, **ports)
+    await collector.start()
+    try:
+        if options.ready_file is not None:
+            _tell(options.ready_file, collector.places())
+        _say(f"{collector.url}/traces, spans in {store.name}")
+        await stop.wait()
+    finally:
+        await collector.aclose()
+
+
+def _tell(ready_file: Path, places: dict[str, object]) -> None:
+    """Raises: CollectorError."""
+    try:
+        write_atomically(ready_file, json.dumps({**places, "pid": os.getpid()}) + "\n")
+    except OSError as error:
+        raise CollectorError(f"cannot write {ready_file}: {error.strerror}") from error
