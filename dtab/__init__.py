@@ -22,6 +22,7 @@ from dtab.tree import (
     leafs,
     map_leafs,
 )
+from dtab.version import version
 
 __all__ = [
     "EMPTY",
@@ -60,4 +61,5 @@ __all__ = [
     "show_aligned",
     "simplify",
     "simplify_dtab",
+    "version",
 ]

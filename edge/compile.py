@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from dtab import Path, show
+from dtab import Path, show, version
 from edge.capability import Capability
 from edge.grant_desk import Ceiling
 from edge.identity import CertificateMatch
@@ -161,5 +161,5 @@ class Planner:
             settings=settings,
             steerable=steerable,
             bind=Reach(read_scope(scope), table, service) if scope and steerable else None,
-            tags={"edge.host": place.name},
+            tags={"edge.host": place.name, "dtab.version": version(table)},
         )

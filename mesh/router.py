@@ -21,6 +21,7 @@ from mesh.routes import Route, RouteTable
 from mesh.service import ServiceSettings
 from mesh.spans import Spans
 from mesh.stats import Scope, ServiceScope
+from naming.trail import trail
 from proxy.call import Call, Later, Peer, Reply
 from tracing.context import new_root
 from tracing.sampler import decide
@@ -174,6 +175,7 @@ class Router:
             bind,
             self.clients,
             (self.stats, stats),
+            lambda client: trail(interpreter, table, service, client),
         )
 
     # ---- answers and spans of the router's own

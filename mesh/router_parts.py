@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
+from dtab import version
 from mesh.backoff import Constant, Jittered
 from mesh.classify import Classifier
 from mesh.face import LinkerdFace
@@ -76,6 +77,7 @@ def make_plan(
     if server.timeoutMs is not None:
         name = f"{server.ip}/{server.port}"
         base = replace(base, server_timeout=(server.timeoutMs / 1_000, name))
+    tags = {"dtab.version": version(config.dtab)}
     service = config.service
     if isinstance(service, StaticServices):
         chosen = [(Prefix(one.prefix), one) for one in service.configs]
@@ -88,7 +90,7 @@ def make_plan(
         for prefix, one in chosen:  # later ones override, key by key
             if prefix.match(name) is not None:
                 settings = _with_service(settings, one)
-        return Plan(service=name, dtab=config.dtab, settings=settings)
+        return Plan(service=name, dtab=config.dtab, settings=settings, tags=tags)
 
     return plan
 

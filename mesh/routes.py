@@ -74,6 +74,7 @@ class Route:
         bind: Callable[[], Watch[NameTree[Bound]]],
         clients: ClientTable,
         stats: tuple[Scope, ServiceScope],  # the server's and the service's
+        trail: Callable[[Path], str],  # of a client: the dentries that led to it, as text
     ) -> None:
         self.service = service = plan.service
         settings = plan.settings
@@ -89,6 +90,7 @@ class Route:
             settings.budget_ttl_s,
         )
         self.used_at = 0.0
+        self.trail = trail
         self.span_name = f"{label} {service}"
         # What a request that finds no branch says in its span.
         self.tags = {"router.label": label, "service": str(service), **plan.tags}

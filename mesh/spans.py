@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mesh.call import Arrival, RoutedCall
     from mesh.clients import Replica
     from mesh.deps import Deps
-    from mesh.routes import Branch
+    from mesh.routes import Branch, Route
     from proxy.call import Peer
     from tracing.context import TraceContext
 
@@ -75,7 +75,7 @@ class Spans:
             call.route.span_name,
             self.local,
             self.client_local or branch.client.span_local,
-            branch.tags,
+            _way(call.route, branch),
             {"l5d.success": "1.0"},
         )
         return made
@@ -97,7 +97,7 @@ class Spans:
             (call.started_us(), int((now - call.started_at) * 1e6) or 1),
             (self.local, _endpoint(call.peer)),
             tags,
-            call.route.tags if call.branch is None else call.branch.tags,
+            call.route.tags if call.branch is None else _way(call.route, call.branch),
         )
 
     def client(
@@ -126,7 +126,7 @@ class Spans:
             (begin_us, int((now - call.attempt_at) * 1e6) or 1),
             (self.client_local or branch.client.span_local, replica.span_endpoint),
             tags,
-            branch.tags,
+            _way(call.route, branch),
         )
 
     def unrouted(self, arrival: Arrival, failure: str, status: int, elapsed_us: int) -> None:
@@ -174,6 +174,14 @@ class Spans:
                     debug=trace.debug,
                 )
             )
+
+
+def _way(route: Route, branch: Branch) -> Mapping[str, str]:
+    """What every span on a branch says of it. Its trail is asked for by the first span."""
+    tags = branch.tags
+    if "dtab.trail" not in tags and (trail := route.trail(branch.client.id)):
+        tags["dtab.trail"] = trail
+    return tags
 
 
 def _endpoint(peer: Peer) -> Endpoint:

@@ -292,6 +292,14 @@ def test_diff_lists_what_moves(folder: File) -> None:
     assert move["after"]["shares"] == [{"id": None, "residual": None, "share": 1.0}]
 
 
+def test_version_is_what_spans_call_a_table(folder: File) -> None:
+    (folder / "one.dtab").write_text("# a table\n/a => /b ;\n")
+    assert weir(folder, "version", "@one.dtab")[1] == "e6ce6239\n"
+    assert weir(folder, "version", "@one.dtab", "--json")[1] == '{"version": "e6ce6239"}\n'
+    (folder / "bad.dtab").write_text("/a => ")
+    assert weir(folder, "version", "@bad.dtab")[0] == 1
+
+
 def test_fmt_aligns_and_keeps_comments(folder: File) -> None:
     wanted = (
         "# all services\n/svc      => /#/io.l5d.fs ; # files\n/svc/old  => /svc/web ;\n# the end\n"

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path
+from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, version
 from dtab.layout import RoundedWeightError, lay_out
 from naming.bound import Bound
 from naming.compare import AnyName, Move, Way, moves
@@ -35,6 +35,7 @@ app = typer.Typer(
         "weir dtab lint base.dtab\n\n"
         "weir dtab diff old.dtab new.dtab --names names.txt\n\n"
         "weir dtab fmt base.dtab --write\n\n"
+        "weir dtab version base.dtab\n\n"
         "Exit codes: 0 done, 1 something is wrong, 2 the command was not understood."
     ),
 )
@@ -261,3 +262,16 @@ def fmt(
         part.write_text(laid_out, "utf-8")
         part.replace(file)
         sys.stderr.write(f"{file}: rewritten\n")
+
+
+@app.command("version")
+def show_version(
+    file: Annotated[File, typer.Argument(help="A table.")],
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way to declare a flag
+) -> None:
+    """Write a table's version: what spans call it by in their tag dtab.version."""
+    try:
+        told = version(read_dtab(read_text(file)))
+    except DtabSyntaxError as error:
+        fail(error.display(str(file)), 1)
+    say(json.dumps({"version": told}) if as_json else told)
