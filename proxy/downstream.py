@@ -150,8 +150,10 @@ class Downstream(asyncio.BufferedProtocol):
             self.exchange.pause_answer()
 
     def resume_writing(self) -> None:
-        self.deadline = self._end_of_patience() if self.exchange is not None else self.deadline
         if self.exchange is not None:
+            body_timeout_s = self.listener.settings.body_timeout_s
+            open_ = self._body_open()
+            self.deadline = self._until(body_timeout_s) if open_ else self._end_of_patience()
             self.exchange.resume_answer()
 
     # ---- called by llhttp
@@ -169,12 +171,16 @@ class Downstream(asyncio.BufferedProtocol):
     def hold_body(self) -> None:
         """Stop reading: the other side is slower."""
         self._body_held = True
+        if self._body_open():
+            self.deadline = self._until(self.listener.settings.send_timeout_s)
         self._update_reading()
 
     def resume_body(self) -> None:
         """Read again."""
         if self._body_held:
             self._body_held = False
+            if self._body_open():  # it was not the client who was slow
+                self.deadline = self._until(self.listener.settings.body_timeout_s)
             self._update_reading()
 
     def on_exchange_end(self, *, keep_alive: bool) -> None:
@@ -254,6 +260,14 @@ class Downstream(asyncio.BufferedProtocol):
         if self._eof:
             limit_s = self.listener.settings.half_closed_timeout_s
         return self.loop.time() + limit_s
+
+    def _until_more(self, size: int) -> float:
+        """The deadline behind so many bytes of a body: more of them buy more time."""
+        settings = self.listener.settings
+        limit = self._until(settings.body_timeout_s)
+        if settings.body_rate_min and self.deadline:
+            limit = min(limit, self.deadline + size / settings.body_rate_min)
+        return limit
 
     def _body_open(self) -> bool:
         return self._left > 0 or self._chunks is not None
@@ -394,7 +408,6 @@ class Downstream(asyncio.BufferedProtocol):
             # The way still thinks: a little may be in flight before reading stops.
             self._buffer += data
             return b""
-        settings = self.listener.settings
         rest = b""
         trailers = b""
         if self._chunks is not None:
@@ -414,7 +427,7 @@ class Downstream(asyncio.BufferedProtocol):
             self._chunks = None
             if not self.complete:
                 raise BadRequest("the end of the request is ambiguous")
-        self.deadline = self._end_of_patience() if done else self._until(settings.body_timeout_s)
+        self.deadline = self._end_of_patience() if done else self._until_more(len(data))
         for piece in pieces:
             exchange.on_request_body(piece)
         if done and self.exchange is exchange:

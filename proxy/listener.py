@@ -31,8 +31,11 @@ class ListenerSettings:
     connections_max: int = 20_000
     head_timeout_s: float = 10.0  # from the first byte awaited to the head's end: slowloris
     body_timeout_s: float = 30.0  # between two pieces of a body
+    # Bytes a second, from then on: else a byte every 29 s holds an endpoint's connection for days.
+    # Apache asks for as many. 0: none.
+    body_rate_min: int = 500
     idle_timeout_s: float = 60.0  # must outlast the balancer in front of us
-    send_timeout_s: float = 30.0  # a client that takes no byte of its answer
+    send_timeout_s: float = 30.0  # who takes no byte: a client of its answer, an endpoint of a body
     half_closed_timeout_s: float = (
         1.0  # a client that sends no more, until its answer: it may be gone
     )
