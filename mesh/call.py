@@ -251,12 +251,12 @@ class RoutedCall:
         broken = str(error) if error else ""
         if replica is not None:
             self._end_attempt(self._status, now, error=broken)
-        failed = error is not None or bool(self.failure)
+        failed = error is not None or bool(self.failure) or not status
         success = not failed and route.settings.classifier.success(status)
         stats.end(status, elapsed_us, success=success)
         self._router.stats.end(status, elapsed_us, success=success)
         if self._recorded:
-            trouble = "" if success else self.failure or broken or str(status)
+            trouble = "" if success else self.failure or broken or _told(status)
             self._router.spans.server(self, status, now, (request_bytes, response_bytes), trouble)
 
     # ---- one attempt
@@ -318,12 +318,12 @@ class RoutedCall:
         self._replica = None
         replica.pending -= 1
         elapsed_us = int((now - self.attempt_at) * 1e6) or 1
-        success = not error and self.route.settings.classifier.success(status)
+        success = not error and status > 0 and self.route.settings.classifier.success(status)
         branch.client.stats.end(status, elapsed_us, success=success)
         if success:
             branch.client.requeue_budget.deposit()
         if self._recorded:
-            trouble = "" if success else error or str(status)
+            trouble = "" if success else error or _told(status)
             if not self._head:  # it was refused before its head was made, and has no id yet
                 self.child_id = self._router.deps.new_id()
             self._router.spans.client(
@@ -349,3 +349,8 @@ class RoutedCall:
     def _fail(self, status: int, message: str, stage: str) -> Reply:
         self.failure = f"{stage}: {message.partition(chr(10))[0]}"
         return self._router.face.error(status, message, self.context)
+
+
+def _told(status: int) -> str:
+    """What a span says of an answer that is no success."""
+    return str(status) if status else "the client went away"

@@ -76,6 +76,20 @@ async def test_chunked_bodies_are_framed_anew_without_extensions() -> None:
         assert behind.seen.endswith(b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
 
 
+async def test_trailers_that_only_a_head_may_carry_are_counted() -> None:
+    def at_the_end(data: bytes) -> bytes | None:
+        return GREETING if data.endswith(b"\r\nX-Fine: 1\r\n\r\n") else None
+
+    async with upstream(at_the_end) as behind, engine(behind.port) as (_, port, listener):
+        async with connected(port) as client:
+            await client.ask(
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"0\r\nl5d-dtab: /a=>/b\r\nX-Fine: 1\r\nCookie: a=b\r\n\r\n"
+            )
+        assert behind.seen.endswith(b"\r\n\r\n0\r\nX-Fine: 1\r\n\r\n")
+        assert listener.trailers_dropped == 2
+
+
 async def test_an_answer_that_ends_with_the_connection_is_framed_for_a_client_that_stays() -> None:
     async with (
         upstream(
