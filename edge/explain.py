@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 from urllib.parse import urlsplit
 
@@ -178,7 +178,15 @@ def _local(context: EdgeContext) -> Dtab:
     table = Dtab()
     try:
         for text in context.local.split(SEPARATOR) if context.local else ():
-            table += read_dtab(text.decode("latin-1"))
+            table += _named(read_dtab(text.decode("latin-1")))
     except DtabSyntaxError:
         return Dtab()  # the policy has said so
     return table
+
+
+def _named(table: Dtab) -> Dtab:
+    """Entries of an override say so, beside those that stand in a file."""
+    return Dtab(
+        replace(entry, place=entry.place and entry.place._replace(file="override"))
+        for entry in table
+    )

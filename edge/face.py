@@ -54,6 +54,7 @@ _DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHIN
 _OF_TRUSTED: Final = (*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
 _SAID_MAX: Final = 4_000
+_WHY_MAX: Final = 500
 # Which step of the way an error of the router stands for.
 _STAGES: Final = {403: "override", 502: "upstream", 503: "upstream", 504: "upstream"}
 
@@ -241,6 +242,10 @@ class EdgeFace:
         if answer is None:
             return Reply(self.settings.test_status, self.settings.test_body)
         self.audit_use(context, f"{answer.status} {answer.stage}")
+        why = f"{answer.stage}: {answer.message}" if answer.message else answer.stage
+        uri = context.target.partition(b"?")[0].decode("latin-1")
+        tags = {"edge.answer": why[:_WHY_MAX], "http.uri": uri[:_WHY_MAX]}
+        context.tags = tags if context.tags is None else context.tags | tags
         if answer.body is not None:
             return Reply(answer.status, answer.body, answer.block)
         self.ambiguous += answer.stage == "path"

@@ -56,7 +56,7 @@ def error_reply(
         return Reply(
             status, body.encode(), b"\r\nContent-Type: application/json" + _NO_STORE + block
         )
-    line = message if context.trusted and message else _line(status, stage, trace)
+    line = _line(status, stage, trace, shown)
     return Reply(status, line.encode(), b"\r\nContent-Type: text/plain" + _NO_STORE + block)
 
 
@@ -73,8 +73,10 @@ def _phrase(status: int) -> str:
     return reason_phrase(status).decode()
 
 
-def _line(status: int, stage: str, trace: str) -> str:
-    return f"{status} {_phrase(status)}\nstage: {stage}\n" + (f"trace: {trace}\n" if trace else "")
+def _line(status: int, stage: str, trace: str, message: str) -> str:
+    rows = [("stage", stage), ("trace", trace), ("why", message)]
+    told = "".join(f"{name}: {value}\n" for name, value in rows if value)
+    return f"{status} {_phrase(status)}\n{told}"
 
 
 def _page(status: int, stage: str, message: str, trace: str) -> bytes:

@@ -17,6 +17,8 @@ _SHOWN: Final = (
     ("edge.grant", "grant"),
     ("edge.grant.refused", "grant dropped"),
     ("edge.override", "override of"),
+    ("edge.override.effect", "override here"),
+    ("edge.answer", "answered by"),
     ("service", "service"),
     ("dtab.local", "override"),
     ("client", "bound to"),
@@ -44,10 +46,12 @@ def past_lines(spans: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             below.setdefault(parent, []).append(span)
         else:
             roots.append(span)
-    stack = [(span, 0) for span in reversed(roots)]
+    stack: list[tuple[Mapping[str, Any], int, Mapping[str, str]]] = [
+        (span, 0, {}) for span in reversed(roots)
+    ]
     told: set[int] = set()
     while stack:
-        span, depth = stack.pop()
+        span, depth, above = stack.pop()
         if id(span) in told:
             continue
         told.add(id(span))
@@ -55,9 +59,11 @@ def past_lines(spans: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{margin}{_headline(span)}"
         tags: Mapping[str, str] = span.get("tags") or {}
         for key, name in _SHOWN:
-            if key in tags:
+            # A router says the same of its attempts as of the request: once is enough.
+            if key in tags and tags[key] != above.get(key):
                 yield f"{margin}    {name:<13} {tags[key]}"
-        stack += [(one, depth + 1) for one in reversed(below.get(span["id"], []))]
+        said = tags if span.get("kind") == "SERVER" else {}
+        stack += [(one, depth + 1, said) for one in reversed(below.get(span["id"], []))]
 
 
 def _headline(span: Mapping[str, Any]) -> str:

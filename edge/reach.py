@@ -43,8 +43,9 @@ _ENDLESS: Final = (MaxDepth, StepsExceeded, SizeExceeded)
 class Effect(NamedTuple):
     """What an override does to one service.
 
-    Shape: `outcome` is used, fallback (it was asked and nobody was there) or unused (it overrides
-    nothing on this way; the services behind may use it); `asked` are names that it led to.
+    Shape: `outcome` is used, fallback (it was asked and nobody was there) or passed on (it
+    overrides nothing on the gateway's own way; the routers behind get it); `asked` are names that
+    it led to.
     """
 
     outcome: str
@@ -164,7 +165,7 @@ class Steered(Derived[BoundTree]):
         if any(one in found and found[one].steered for one in ids):
             return Effect("used")
         asked = tuple(_asked(told.value, self._authors))[:_ASKED_MAX]
-        return Effect("fallback", asked) if asked else Effect("unused")
+        return Effect("fallback", asked) if asked else Effect("passed on")
 
 
 class Way(NamedTuple):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from config import ConfigError, load
+from config import ConfigError, load, read
 from edge.edge_config import EdgeConfig
+from edge.placed import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,12 +59,13 @@ class ConfigSource:
         try:
             text = self.file.read_text("utf-8")
             config = load(EdgeConfig, text, source=str(self.file), env=self.env)
+            document = read(text, source=str(self.file), env=self.env)
         except ConfigError as error:
             return Reloaded(done=False, problems=tuple(map(str, error.problems)))
         except (OSError, UnicodeDecodeError) as error:
             return Reloaded(done=False, problems=(f"{self.file}: cannot be read: {error}",))
         self.text = text
-        return config
+        return placed(config, document, str(self.file))
 
     def changed(self) -> bool:
         """Whether the file is another one than at the last look."""

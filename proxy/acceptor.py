@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.call import Peer
 from proxy.downstream import Downstream
+from proxy.errors import cannot_bind
 from wire.proxy_protocol import BadProxyHeader, ProxyReader
 
 if TYPE_CHECKING:
@@ -179,9 +180,9 @@ def bound_socket(host: str, port: int, *, reuse_port: bool) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.setblocking(False)  # noqa: FBT003
         sock.bind((host, port))
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise cannot_bind(error, host, port) from None
     return sock
 
 

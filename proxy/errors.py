@@ -5,6 +5,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Final
+
+_MEND: Final = {
+    errno.EADDRINUSE: "`ss -ltnp` says who",
+    errno.EACCES: "ports below 1024 need root, or CAP_NET_BIND_SERVICE",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+
+
+def cannot_bind(error: OSError, host: str, port: int) -> OSError:
+    """The same error with the address, and how to mend it, in its text."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    mend = _MEND.get(error.errno or 0)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return OSError(error.errno, f"{place}: {reason}" + (f"; {mend}" if mend else ""))
+
 
 class UpstreamError(Exception):
     """The upstream side of an exchange failed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.acceptor import Acceptor, Prelude
 from proxy.downstream import Downstream
+from proxy.errors import cannot_bind
 from proxy.inbox import inbox
 from proxy.tasks import Tasks
 from proxy.tunnel import Tunnel
@@ -109,14 +110,17 @@ class Listener:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
         if self.acceptor is not None:
             return self.acceptor.start(host, port, reuse_port=reuse_port)
-        self._server = await self.loop.create_server(
-            lambda: Downstream(self),
-            host,
-            port,
-            backlog=self.settings.backlog,
-            reuse_address=True,
-            reuse_port=reuse_port or None,
-        )
+        try:
+            self._server = await self.loop.create_server(
+                lambda: Downstream(self),
+                host,
+                port,
+                backlog=self.settings.backlog,
+                reuse_address=True,
+                reuse_port=reuse_port or None,
+            )
+        except OSError as error:
+            raise cannot_bind(error, host, port) from None
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 

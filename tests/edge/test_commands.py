@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -151,14 +156,17 @@ def test_explain_tells_each_step_offline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ([], 2, "give a URL with --config or --admin, or --trace"),
-        (["http://a"], 2, "give a URL with --config or --admin"),
+        ([], 2, "give a URL (and --config or --admin), or --trace"),
+        (["http://a", "--config={file}", "--admin=http://127.0.0.1:1"], 2, "give a URL"),
+        (["http://a", "--trace=5f0c2a9e1b3d4c6f"], 2, "give a URL"),
         (["http://a", "--config=/nowhere.yml"], 2, "cannot be read"),
         (["ftp://a", "--config={file}"], 2, "is no http URL"),
         (["http://a", "--config={file}", "-H", "nonsense"], 2, "write 'Name: value'"),
         (["http://a", "--admin=http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+        (["http://a", "--admin=http://127.0.0.1:1"], 1, "hint: is the gateway running?"),
         (["--trace=../x"], 2, "is no trace id"),
-        (["--trace=abc", "--collector=http://127.0.0.1:1"], 1, "127.0.0.1:1"),
+        (["--trace=abc"], 2, "is no trace id"),
+        (["--trace=5f0c2a9e1b3d4c6f", "--collector=http://127.0.0.1:1"], 1, "127.0.0.1:1"),
     ],
 )
 def test_a_question_that_cannot_be_answered_says_why(
@@ -177,6 +185,57 @@ def test_a_refused_request_is_explained_too(tmp_path: Path) -> None:
     file.write_text(CONFIG)
     told = ask("http://www.hello.world/", f"--config={file}", "-H", "Content-Length: x")
     assert told.stdout == "answer    400: Content-Length is no plain number\n"
+
+
+def test_each_dentry_is_told_with_its_place_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "edge.yml"
+    file.write_text("""
+hosts:
+- {host: a.example, dtab: "/svc => /x ; /x => /$/inet/127.0.0.1/1"}
+- host: b.example
+  paths:
+  - prefix: /p
+    dtab: |
+
+      # why
+      /svc => /y ;
+dtab: |
+  /y => /$/inet/127.0.0.1/2 ;
+trust:
+- name: staff
+  cookie: {name: c, equals: letmein}
+  may_override: true
+""")
+    told = ask("a.example", f"--config={file}").stdout
+    assert f"by /svc => /x at {file}:3:27  " in told
+    told = ask("b.example/p", f"--config={file}").stdout
+    assert f"by /svc => /y at {file}:10:7  " in told
+    assert f"by /y => /$/inet/127.0.0.1/2 at {file}:12:3  " in told
+    own = ("--cookie=c=letmein", "-H", "l5d-dtab: /z=>/q ; /y => /z | /y")
+    told = ask("b.example/p", f"--config={file}", *own).stdout
+    assert "by /y => /z | /y at override:1:" in told
+
+
+@pytest.mark.parametrize(("env", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_only_a_terminal_is_coloured_and_only_if_it_may(
+    tmp_path: Path, env: dict[str, str], *, coloured: bool
+) -> None:
+    file = tmp_path / "edge.yml"
+    file.write_text(CONFIG)
+    words = [sys.executable, "-m", "weir", "explain", "www.hello.world", f"--config={file}"]
+    inherited = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(words, stdout=theirs, env=inherited | {"TERM": "xterm"} | env)
+        os.close(theirs)
+        got = b""
+        with contextlib.suppress(OSError):  # the terminal's end
+            while more := terminal.read(65_536):
+                got += more
+    assert process.wait(20) == 0
+    assert (b"\x1b[32m" in got) is coloured
+    plain = re.sub(rb"\x1b\[[0-9;]*m", b"", got).decode().replace("\r\n", "\n")
+    assert plain == ask("www.hello.world", f"--config={file}").stdout
 
 
 @pytest.mark.slow

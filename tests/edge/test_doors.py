@@ -319,7 +319,7 @@ def test_an_override_steers_and_says_what_came_of_it(stage: Stage) -> None:
     )
     elsewhere = EMPLOYEE | {"l5d-dtab": "/host/deeper => /srv/three"}
     unused = stage.ask("www.hello.world", headers=elsewhere)
-    assert unused.headers["weir-override"] == "unused"
+    assert unused.headers["weir-override"] == "passed on"
     outsider = stage.ask("www.hello.world", headers={"l5d-dtab": "/host/world => /srv/two"})
     assert outsider.headers["x-upstream"] == "one"
     assert "weir-override" not in outsider.headers

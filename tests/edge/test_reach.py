@@ -105,7 +105,7 @@ def test_a_grants_words_need_the_gateways_leave_and_its_holders_need_both() -> N
     ("text", "effect"),
     [
         ("/host/world => /host/hello", Effect("used")),
-        ("/host/other => /host/hello", Effect("unused")),
+        ("/host/other => /host/hello", Effect("passed on")),
         ("/host/world => /srv-v3/world", Effect("fallback", ("/srv-v3/world",))),
         ("/host/world => /a | /b", Effect("fallback", ("/a", "/b"))),
     ],

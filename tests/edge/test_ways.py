@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx
@@ -157,6 +160,30 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_back(edge: RunningEdge) -
     assert upstream(ask(edge, "www.hello.world", source=3)) == "one"
     counts = httpx.get(f"{edge.admin}/edge.json").json()
     assert counts["rate_limited"]["client"] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("what", ["listener", "admin"])
+def test_an_address_that_cannot_be_had_is_named(tmp_path: Path, what: str, workers: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"listener": 0, "admin": 0, what: port}
+        file = tmp_path / "edge.yml"
+        file.write_text(
+            f"workers: {workers}\n"
+            + "".join(f"{name}: {{ip: 127.0.0.1, port: {n}}}\n" for name, n in ports.items())
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "weir", "edge", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"edge: cannot listen: 127.0.0.1:{port}: Address already in use; `ss -ltnp` says who"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_an_employee_cannot_leave_the_mesh(system: Running) -> None:
 def test_an_employees_bad_dtab_is_explained_with_its_place(system: Running) -> None:
     answer = edge(system, Cookie="special_employee_cookie=letmein", l5d_dtab="/a => nope")
     assert answer.status_code == 400
-    assert answer.text == "simple expected but 'n' found at '/a => [n]ope'"
+    assert "\nwhy: simple expected but 'n' found at '/a => [n]ope'\n" in answer.text
 
 
 def test_an_unknown_host_gets_the_test_answer(system: Running) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,11 @@ class _FileOrCommand(TyperGroup):
     """`weir edge FILE` is `weir edge run FILE`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        """Put `run` before what is no command."""
+        """Put `run` before what is no command, nor looks like one that was meant."""
         if args and args[0] not in self.commands and args[0] != "--help":
+            meant = get_close_matches(args[0], self.commands, n=1)
+            if meant and not Path(args[0]).exists():
+                ctx.fail(f"No such command or file {args[0]!r}. Did you mean {meant[0]!r}?")
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -67,7 +71,9 @@ def run(
         raise typer.Exit(USAGE)
     checked = read_config(EdgeConfig, chosen)
     source = ConfigSource(chosen, os.environ)
-    source.read()  # for the places of its values
+    again = source.read()
+    if isinstance(again, EdgeConfig):
+        checked = again  # with the places of its values
 
     place = Place.from_environment(os.environ)
 
@@ -161,5 +167,6 @@ def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        typer.echo(f"{file}: cannot be read: {error}", err=True)
+        reason = getattr(error, "strerror", None) or error
+        typer.echo(f"{file}: cannot be read: {reason}", err=True)
         raise typer.Exit(USAGE) from None

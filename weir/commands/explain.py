@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from weir.commands.painted import show
 from weir.commands.serving import FAILED, USAGE, read_config
 
 if TYPE_CHECKING:
     from edge.explain import Answered, Question
 
 TIMEOUT_S = 10.0
+_TRACE_ID = re.compile("(?:[0-9a-fA-F]{16}){1,2}")
+ADMIN = "http://127.0.0.1:9992"
 
 
 def _fail(message: str, code: int = FAILED) -> NoReturn:
@@ -34,24 +38,28 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     grant: Annotated[str, typer.Option(help="A grant's token.")] = "",
     client: Annotated[str, typer.Option(help="The client's address.")] = "192.0.2.1",
     config: Annotated[Path | None, typer.Option(help="edge.yml: what it would do.")] = None,
-    admin: Annotated[str, typer.Option(help="URL of a running gateway's admin port.")] = "",
+    admin: Annotated[
+        str, typer.Option(help=f"URL of a running gateway's admin port.  [default: {ADMIN}]")
+    ] = "",
     trace: Annotated[str, typer.Option(help="A trace's id: why it went where it went.")] = "",
     collector: Annotated[str, typer.Option()] = "http://127.0.0.1:9411",
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Tell step by step what the gateway does with a request, and why.
 
-    Example: weir explain http://www.hello.world/ --config edge.yml --cookie a=b
+    Example: weir explain http://www.hello.world/ -H 'l5d-dtab: /host/world => /srv/world-v2'
 
-    weir explain http://www.hello.world/ --admin http://127.0.0.1:9992 -H 'l5d-dtab: /a => /b'
+    weir explain http://www.hello.world/ --config edge.yml --cookie a=b
 
     weir explain --trace 5f0c2a9e1b3d4c6f
+
+    The first asks the running gateway; the second a file; the third the collector, about the past.
     """
+    if bool(trace) == bool(url) or (config is not None and admin):
+        _fail("weir explain: give a URL (and --config or --admin), or --trace", USAGE)
     if trace:
         _past(trace, collector, as_json=as_json)
         return
-    if not url or (config is None) == (not admin):
-        _fail("weir explain: give a URL with --config or --admin, or --trace", USAGE)
     from edge.explain import BadQuestion, Question  # noqa: PLC0415 - others start without it
 
     headers = [_pair(text) for text in header or ()]
@@ -61,15 +69,16 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         headers.append(("weir-grant", grant))
     question = Question(url=url, method=method, headers=tuple(headers), client=client)
     try:
-        told = asyncio.run(_offline(question, config)) if config else _live(question, admin)
+        told = (
+            asyncio.run(_offline(question, config)) if config else _live(question, admin or ADMIN)
+        )
     except BadQuestion as error:
         _fail(str(error), USAGE)
     if as_json:
         said = told if isinstance(told, dict) else told.as_json()
         sys.stdout.write(json.dumps({k: v for k, v in said.items() if k != "text"}) + "\n")
         return
-    for line in told["text"] if isinstance(told, dict) else told.lines():
-        sys.stdout.write(f"{line}\n")
+    show(told["text"] if isinstance(told, dict) else told.lines())
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -85,10 +94,14 @@ async def _offline(question: Question, file: Path) -> Answered:
     from edge.edge_config import EdgeConfig  # noqa: PLC0415
     from edge.explain import explain_request  # noqa: PLC0415
     from edge.face import EdgeFace  # noqa: PLC0415
+    from edge.reload import ConfigSource  # noqa: PLC0415
     from mesh.wiring import Namers, make_transformers  # noqa: PLC0415
     from naming.interpreter import ConfiguredInterpreter  # noqa: PLC0415
 
     config = read_config(EdgeConfig, file)
+    again = ConfigSource(file, os.environ).read()
+    if isinstance(again, EdgeConfig):
+        config = again  # with the places of its values
     assembly = assemble(config)
     for problem in assembly.files.problems if assembly.files is not None else ():
         typer.echo(f"warning: {problem}", err=True)
@@ -119,7 +132,11 @@ def _live(question: Question, admin: str) -> dict[str, Any]:
             f"{admin.rstrip('/')}/explain", json=asked, timeout=TIMEOUT_S, trust_env=False
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        _fail(f"{admin}: {error}")
+        _fail(
+            f"{admin}: {error}\n"
+            "  hint: is the gateway running? --config FILE explains without one, "
+            "--admin URL asks another"
+        )
     if answer.status_code != httpx.codes.OK:
         _fail(f"{admin}: {answer.status_code} {answer.text.strip()}")
     told: dict[str, Any] = answer.json()
@@ -131,13 +148,13 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
 
     from edge.past import past_lines  # noqa: PLC0415
 
-    if not trace.isalnum() or len(trace) > 32:  # noqa: PLR2004 - hex digits of 16 bytes
-        _fail(f"{trace} is no trace id", USAGE)
+    if not _TRACE_ID.fullmatch(trace):
+        _fail(f"{trace} is no trace id: 16 or 32 hex digits", USAGE)
     url = f"{os.fspath(collector).rstrip('/')}/api/v2/trace/{trace}"
     try:
         answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        _fail(f"{collector}: {error}")
+        _fail(f"{collector}: {error}\n  hint: --collector URL asks another")
     if answer.status_code == httpx.codes.NOT_FOUND:
         _fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
     if answer.status_code != httpx.codes.OK:
@@ -146,5 +163,4 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(spans) + "\n")
         return
-    for line in past_lines(spans):
-        sys.stdout.write(f"{line}\n")
+    show(past_lines(spans))

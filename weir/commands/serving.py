@@ -67,7 +67,8 @@ def read_config(model: type[M], file: Path) -> M:
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        typer.echo(f"{file}: cannot be read: {error}", err=True)
+        reason = getattr(error, "strerror", None) or error
+        typer.echo(f"{file}: cannot be read: {reason}", err=True)
         raise typer.Exit(USAGE) from None
     try:
         return load(model, text, source=str(file), env=os.environ)
