@@ -40,7 +40,7 @@ dd{margin:0 0 .5em}button{font:inherit;padding:.3em 1em}</style>
 <h1>Use this grant?</h1>
 <p id=say>There is no grant in this link.</p><dl id=told></dl>
 <p><button id=use hidden>Use it in this browser</button>
-<button id=drop>Forget my grant</button></p>
+<button id=drop>Forget my grant</button> <a id=go href="/" hidden>Go on to the site</a></p>
 <p>Use it only if you asked for it: your requests here will take the way it names.</p>
 <script src="/.weir/grant.js"></script>
 """
@@ -49,20 +49,26 @@ _SCRIPT: Final = b"""'use strict';
   const by = (id) => document.getElementById(id);
   const token = location.hash.slice(1);
   history.replaceState(null, '', location.pathname);
+  // A link that is opened where this page is already open only changes what stands behind #.
+  addEventListener('hashchange', () => location.reload());
   const send = async (headers) => {
     const answer = await fetch(location.pathname, {method: 'POST', headers, redirect: 'error'});
     return answer.ok;
   };
   by('drop').onclick = async () => {
-    by('say').textContent = await send({'weir-grant-forget': '1'}) ? 'Forgotten.' : 'That failed.';
+    const fine = await send({'weir-grant-forget': '1'});
+    by('say').textContent = fine ? 'Forgotten.' : 'That failed.';
   };
   if (!token) return;
   try {
     const text = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
     const said = JSON.parse(text);
+    if (!said.sub || !Number.isInteger(said.exp)) throw new Error('no grant');
     const rows = {
       'for': said.sub, 'on': (said.hosts || []).join(', '), 'override': said.dtab,
       'may override': (said.prefixes || []).join(', '), 'to': (said.targets || []).join(', '),
+      'requests': said.reads_only && 'only those that read (GET, HEAD, OPTIONS)',
+      'recorded': said.sample && 'each of your requests, as a trace',
       'until': new Date(said.exp * 1000).toLocaleString(),
     };
     for (const [name, value] of Object.entries(rows)) {
@@ -80,6 +86,7 @@ _SCRIPT: Final = b"""'use strict';
   by('use').onclick = async () => {
     const fine = await send({'weir-grant-set': token});
     by('use').hidden = fine;
+    by('go').hidden = !fine;
     by('say').textContent = fine ? 'Your requests use it from now on.' : 'It was not accepted.';
   };
 })();

@@ -7,24 +7,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
+from tests.kits.browser import MARKS, tab
 from tests.tracing.pages_data import deep, traffic
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.ui.lens import LensError, read_lens
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Where `mvn dependency:get -Dartifact=io.zipkin:zipkin-lens:3.4.3` puts it, or WEIR_LENS says.
 LENS = Path(
     os.environ.get("WEIR_LENS")
@@ -33,10 +24,7 @@ LENS = Path(
 
 HAS_LENS = LENS.exists()
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture
@@ -61,16 +49,8 @@ async def ids(collector: Collector) -> list[str]:
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
-    """A tab; a script's error or a resource that is missing fails the test."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        tab = await browser.new_page(viewport={"width": 1280, "height": 800})
-        problems: list[str] = []
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
-        yield tab
-        await browser.close()
-        assert problems == []
+    async with tab() as opened:
+        yield opened
 
 
 async def test_a_search_narrows_to_what_was_asked(
