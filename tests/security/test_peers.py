@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.listener import ListenerSettings
+from proxy.pool import PoolSettings
 from tests.kits.one_way import engine
 from tests.kits.peers import haproxy, needs_haproxy, needs_nginx, nginx
 from tests.kits.recorder import recording
@@ -95,8 +97,9 @@ async def chain(kind: str, port: int, folder: Path) -> AsyncIterator[int]:
     """What stands between the first weir and the port."""
     if kind == "h11":
         yield port
-    elif kind == "weir":
-        async with engine(port) as (_, second, _l):
+    elif kind in LINKS:
+        settings = ListenerSettings(links=LINKS[kind])
+        async with engine(port, settings=settings) as (_, second, _l):
             yield second
     else:
         with START[kind](folder, port) as second:
@@ -115,7 +118,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-CHAINS = [pytest.param("h11"), pytest.param("weir"), *PEERS]
+LINKS = {"weir": False, "weir, by a link": True}
+CHAINS = ["h11", *LINKS, *PEERS]
 STREAMS = 150
 
 
@@ -128,7 +132,7 @@ async def test_both_ends_of_a_chain_see_the_same_requests(kind: str, folder: Pat
         async with (
             chain(kind, far.port, folder) as second,
             engine(near.port) as (_, alone, _l1),
-            engine(second) as (_, chained, _l2),
+            engine(second, pool=PoolSettings(links=LINKS.get(kind, False))) as (_, chained, _l2),
         ):
             seen = 0
             for raw in inputs:
