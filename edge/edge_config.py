@@ -13,6 +13,7 @@ from edge.host_config import HostConfig
 from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
+from mesh.bounds_config import PublicBounds
 from mesh.config_types import Destination, DtabText, Port, Rate
 from mesh.linkerd_config import ClientConfig, Clients, FsNamerConfig, Transformer
 from tracing.propagation import FORMATS, Format
@@ -32,6 +33,13 @@ class ListenerConfig(Model):
     tls: TlsConfig | None = None
     proxy_protocol: tuple[Network, ...] = ()
     """Balancers that must begin each connection with a PROXY header (v1 or v2)."""
+    bounds: PublicBounds = PublicBounds()
+    """Of connections and requests (docs/bounds.md)."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """What it binds."""
+        return self.ip, self.port
 
 
 class AdminConfig(Model):

@@ -8,16 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edge.admin import EdgeAdmin
+from edge.doors import Doors
 from edge.exemplars import Exemplars
 from edge.face import EdgeFace
 from edge.gateway import Gateway
-from edge.listening import make_prelude
 from edge.reload import ConfigSource, Reloaded, difference
 from mesh.access_config import open_log
 from mesh.deps import Deps
 from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch, TlsError
-from proxy.listener import Listener
 from proxy.tasks import Tasks
 from proxy.workers import Address
 from tracing.recorder import Recorder
@@ -27,14 +26,14 @@ from tracing.span import Endpoint, SpanRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig, ListenerConfig
+    from edge.edge_config import EdgeConfig
     from mesh.access_log import AccessLog
     from mesh.router import Router
+    from proxy.listener import Listener
     from proxy.workers import Place
     from tracing.exchange import ExchangeRecord, Record
 
 RECENT_MAX: Final = 200
-_DRAIN_S: Final = 30.0
 
 
 def addresses(config: EdgeConfig) -> list[Address]:
@@ -70,7 +69,7 @@ class EdgeProcess:
         self._say = say
         self._tasks = Tasks()
         self._reloading = asyncio.Lock()
-        self._listeners: list[tuple[ListenerConfig, Listener]] = []
+        self._doors = Doors(self._certificates, self._tasks, place, self._sweep)
         self._recorder: Recorder | None = None
         self._admin: AppServer | None = None
         self._access: AccessLog | None = None
@@ -94,7 +93,7 @@ class EdgeProcess:
     @property
     def listeners(self) -> list[Listener]:
         """Where the public connects now."""
-        return [listener for _, listener in self._listeners]
+        return self._doors.listeners
 
     async def start(self) -> None:
         """Watch names, bind.
@@ -122,7 +121,7 @@ class EdgeProcess:
         for part in self.gateway.assembly.tls.parts:
             self._certificates.add(part)
         for address, listen in zip(addresses(config), config.all_listeners, strict=True):
-            self.ports[address.name] = await self._listen(listen, address.name)
+            self.ports[address.name] = await self._doors.start(self.router, listen, address.name)
         first = config.all_listeners[0]
         spans = self.router.spans
         spans.local = spans.client_local = Endpoint("edge", first.ip, self.ports["public"])
@@ -148,20 +147,6 @@ class EdgeProcess:
         self.exemplars.note(exchange)
         assert self._recorder is not None
         self._recorder.exchange(exchange)
-
-    async def _listen(self, listen: ListenerConfig, name: str = "") -> int:
-        prelude = make_prelude(listen.tls, listen.proxy_protocol)
-        listener = Listener(self.router, prelude=prelude)
-        ports = {} if self._place is None else self._place.ports
-        port = await listener.start(
-            listen.ip, ports.get(name, listen.port), reuse_port=self._place is not None
-        )
-        if prelude.tls is not None:
-            self._certificates.add(prelude.tls)
-        if not self._listeners:
-            listener.on_sweep = self._sweep
-        self._listeners.append((listen, listener))
-        return port
 
     # ---- reloading
 
@@ -209,35 +194,19 @@ class EdgeProcess:
         if not changed:
             return Reloaded(done=True, warnings=config.warnings)
         try:
-            opened = [one for one in config.all_listeners if one not in before.all_listeners]
-            for listen in opened:
-                await self._listen(listen)
+            await self._doors.change(self.router, config.all_listeners)
         except OSError as error:
             return Reloaded(done=False, problems=(f"cannot listen: {error.strerror or error}",))
         except TlsError as error:
             return Reloaded(done=False, problems=(f"TLS: {error}",))
         await self.gateway.apply(config)
-        self._drain_unwanted(config)
+        self._doors.close_unwanted(config.all_listeners)
         return Reloaded(done=True, changed=changed, waits=waits, warnings=config.warnings)
-
-    def _drain_unwanted(self, config: EdgeConfig) -> None:
-        wanted = config.all_listeners
-        unwanted = [pair for pair in self._listeners if pair[0] not in wanted]
-        if not unwanted:
-            return
-        self._listeners = [pair for pair in self._listeners if pair[0] in wanted]
-        for _, listener in unwanted:
-            listener.on_sweep = None
-            if listener.prelude.tls is not None:
-                self._certificates.drop(listener.prelude.tls)
-            self._tasks.start(_drain(listener), "drain")
-        self._listeners[0][1].on_sweep = self._sweep
 
     def retire(self) -> None:
         """Ask for no more requests: not ready, and every answer ends its connection."""
         self.unready = "draining"
-        for _, listener in self._listeners:
-            listener.draining = True
+        self._doors.retire()
 
     async def aclose(self, drain_s: float = 5.0) -> int:
         """Let requests under way finish, flush spans, stop.
@@ -245,7 +214,7 @@ class EdgeProcess:
         Returns how many connections were cut.
         """
         self.retire()
-        cuts = await asyncio.gather(*(one.drain(drain_s) for _, one in self._listeners))
+        cut = await self._doors.drain(drain_s)
         self.gateway.close()
         if self._admin is not None:
             await self._admin.aclose()
@@ -255,8 +224,4 @@ class EdgeProcess:
             await self._access.aclose()
         await self.gateway.aclose()
         await self._tasks.aclose()
-        return sum(cuts)
-
-
-async def _drain(listener: Listener) -> None:
-    await listener.drain(_DRAIN_S)
+        return cut

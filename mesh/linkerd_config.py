@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from config import Model, Refused
 from dtab import Dtab, Path
 from mesh.access_config import AccessLogConfig
+from mesh.bounds_config import HostConnectionPool
 from mesh.config_types import (
     DtabText,
     Kilobytes,
@@ -157,6 +158,7 @@ class ClientConfig(Model):
     loadBalancer: LoadBalancer = LoadBalancer()
     requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
+    hostConnectionPool: HostConnectionPool | None = None
     links: bool = False
     """weir's own: whether endpoints are asked for a link (docs/link.md)."""
 
@@ -170,6 +172,7 @@ class PrefixedClient(Model):
     loadBalancer: LoadBalancer | None = None
     requestAttemptTimeoutMs: Millis | None = None
     tls: ClientTlsConfig | None = None
+    hostConnectionPool: HostConnectionPool | None = None
     links: bool | None = None
 
 

@@ -19,7 +19,7 @@ from naming.playground import playground
 from proxy.acceptor import Prelude
 from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch
-from proxy.listener import Listener, ListenerSettings
+from proxy.listener import Listener
 from proxy.tasks import Tasks
 from proxy.workers import Address
 from tracing.recorder import Recorder
@@ -103,8 +103,8 @@ class MeshProcess:
         for name, router_config, server in _servers(config):
             client = self._tls.clients(router_config.client)
             router = make_router(router_config, server, client, self._namers, deps, self._tasks)
-            offers = ListenerSettings(links=server.links)
-            listener = Listener(router, offers, Prelude(tls=self._tls.server(server.tls)))
+            settings = server.bounds.settings(links=server.links)
+            listener = Listener(router, settings, Prelude(tls=self._tls.server(server.tls)))
             listener.on_sweep = router.sweep
             self.routers.append(router)
             self._listeners.append(listener)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from config import Model, Refused
+from mesh.bounds_config import CamelBounds
 from mesh.config_types import Millis, Port
 from mesh.tls_config import ServerTlsConfig
 
@@ -42,6 +43,8 @@ class ServerConfig(Model):
     """For a whole request."""
     links: bool = False
     """weir's own: whether other weirs may carry their requests on one connection (docs/link.md)."""
+    bounds: CamelBounds = CamelBounds()
+    """weir's own: of connections (docs/bounds.md)."""
     maxConcurrentRequests: Annotated[int, Field(ge=1)] | None = None
     maxCallDepth: Annotated[int, Field(ge=1)] = 1_000
     """Entries of Via; more of them look like a loop."""

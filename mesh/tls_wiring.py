@@ -139,6 +139,16 @@ def _with_client(settings: ClientSettings, config: ClientConfig | PrefixedClient
         failures = 0 if accrual.kind == "none" else accrual.failures
         backoff = None if accrual.backoff is None else make_backoff(accrual.backoff)
         settings = replace(settings, failures_max=failures, backoff=backoff)
+    limits = config.hostConnectionPool
+    if limits is not None:
+        pool = replace(
+            settings.pool,
+            connections_max=limits.maxSize,
+            waiters_max=limits.maxWaiters,
+            idle_timeout_s=limits.idleTimeMs / 1_000,
+            connect_timeout_s=limits.connectTimeoutMs / 1_000,
+        )
+        settings = replace(settings, pool=pool)
     if config.links is not None:
         settings = replace(settings, pool=replace(settings.pool, links=config.links))
     if config.requestAttemptTimeoutMs is not None:

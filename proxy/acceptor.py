@@ -68,13 +68,11 @@ class Acceptor:
         self.turned_away = 0  # over waiting_max
         self.failed = 0  # no PROXY header where there must be one, no handshake, too late
 
-    def start(self, host: str, port: int, *, reuse_port: bool) -> int:
-        """Bind and accept; returns the port. Raises: OSError."""
-        self._sock = sock = bound_socket(host, port, reuse_port=reuse_port)
+    def start(self, sock: socket.socket) -> None:
+        """Accept on a bound socket, which is closed with us."""
+        self._sock = sock
         sock.listen(self._listener.settings.backlog)
         self._loop.add_reader(sock, self._on_ready)
-        bound: int = sock.getsockname()[1]
-        return bound
 
     def close(self) -> None:
         """Stop accepting."""

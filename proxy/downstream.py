@@ -297,7 +297,7 @@ class Downstream(asyncio.BufferedProtocol):
     def _on_head_bytes(self) -> bool:
         """Start the request whose head is complete in the buffer; False when it is not yet."""
         data = self._buffer
-        limits = self.listener.way.limits
+        limits = self.listener.limits
         end = data.find(HEAD_END) + 4
         if end < 4 or end > limits.head_bytes_max:  # noqa: PLR2004 - find's -1, and 4
             self._check_partial_head(data if end < 4 else data[: end - 4])  # noqa: PLR2004
@@ -358,7 +358,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def _check_partial_head(self, data: bytes) -> None:
         """Refuse early what cannot become a head we take."""
-        limits = self.listener.way.limits
+        limits = self.listener.limits
         if _BARE.search(data):
             raise BadRequest("a line ends in a bare line feed or carriage return")
         line_end = data.find(b"\r\n")
@@ -369,7 +369,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def _begin_body(self, request: RequestHead) -> None:
         if request.chunked:
-            self._chunks = ChunkedReader(self.listener.way.limits)
+            self._chunks = ChunkedReader(self.listener.limits)
         else:
             self._left = request.content_length or 0
         self.deadline = self._until(self.listener.settings.body_timeout_s)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from proxy.acceptor import Acceptor, Prelude
+from proxy.acceptor import Acceptor, Prelude, bound_socket
 from proxy.downstream import Downstream
-from proxy.errors import cannot_bind
 from proxy.inbox import inbox
 from proxy.tasks import Tasks
 from proxy.tunnel import Tunnel
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from proxy.call import Way
+    from wire.limits import Limits
 
 _SWEEP_S = (
     0.5  # how late a timeout may be; one pass over 10,000 connections costs about a millisecond
@@ -76,9 +78,14 @@ class Listener:
     """Accepts connections for one way."""
 
     def __init__(
-        self, way: Way, settings: ListenerSettings | None = None, prelude: Prelude | None = None
+        self,
+        way: Way,
+        settings: ListenerSettings | None = None,
+        prelude: Prelude | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.way = way
+        self.limits = limits or way.limits  # of one request's head and body
         self.settings = settings or ListenerSettings()
         self.inbox = inbox(self.settings.buffer_bytes_max // 2)
         self.loop = asyncio.get_running_loop()
@@ -93,6 +100,7 @@ class Listener:
         self._connections: set[Connection] = set()
         self.tunnels = 0  # open now
         self.tunnelled = 0  # begun
+        self.socket: socket.socket | None = None  # while it accepts
         self._server: asyncio.Server | None = None
         self.acceptor: Acceptor | None = None  # None: HTTP begins with the first byte
         self.prelude = prelude or Prelude()
@@ -107,21 +115,28 @@ class Listener:
 
         Raises: OSError, when the address cannot be bound.
         """
+        return await self._accept(bound_socket(host, port, reuse_port=reuse_port))
+
+    async def take_over(self, other: Listener) -> int:
+        """Accept in another's place, on its own socket: nobody who knocks meets a closed door.
+
+        The other keeps the connections that it has. Returns the port.
+        """
+        assert other.socket is not None
+        port = await self._accept(other.socket.dup())
+        other._stop_accepting()
+        return port
+
+    async def _accept(self, sock: socket.socket) -> int:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self.socket = sock
+        bound: int = sock.getsockname()[1]
         if self.acceptor is not None:
-            return self.acceptor.start(host, port, reuse_port=reuse_port)
-        try:
-            self._server = await self.loop.create_server(
-                lambda: Downstream(self),
-                host,
-                port,
-                backlog=self.settings.backlog,
-                reuse_address=True,
-                reuse_port=reuse_port or None,
-            )
-        except OSError as error:
-            raise cannot_bind(error, host, port) from None
-        bound: int = self._server.sockets[0].getsockname()[1]
+            self.acceptor.start(sock)
+        else:
+            backlog = self.settings.backlog
+            make = functools.partial(Downstream, self)
+            self._server = await self.loop.create_server(make, sock=sock, backlog=backlog)
         return bound
 
     @property
@@ -182,7 +197,14 @@ class Listener:
         await self.aclose()
         return len(left)
 
+    async def empty(self) -> None:
+        """Wait until its last connection is gone, and the last that was on its way to be one."""
+        while self._connections or (self.acceptor is not None and self.acceptor.waiting):
+            await self._empty.wait()
+            await asyncio.sleep(_SWEEP_S)
+
     def _stop_accepting(self) -> None:
+        self.socket = None
         if self._server is not None:
             self._server.close()
         if self.acceptor is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import httpx
 import pytest
 
 from proxy.listener import ListenerSettings
+from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
 from tests.kits.mirror import mirror
 from tests.kits.running import free_port, until
@@ -107,6 +110,41 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
         assert status == 409
         assert "cannot listen" in told["problems"][0]
         assert upstream(edge) == "one"
+
+
+def test_a_listener_changes_on_its_address_and_keeps_its_connections(
+    tmp_path: Path, place: Path
+) -> None:
+    ask = b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n"
+    long = b"GET / HTTP/1.1\r\nHost: www.hello.world\r\nX: " + b"a" * 2_000 + b"\r\n\r\n"
+    authority = Authority(tmp_path)
+    files = authority.issue("www.hello.world")
+    plain = "{ip: 127.0.0.1, port: 0}\nadmin"
+    bounded = "{ip: 127.0.0.1, port: 0, bounds: {head_bytes_max: 1000}}\nadmin"
+    tls = f"tls: {{certificates: [{{cert: {files.chain}, key: {files.key}}}]}}"
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        kept = socket.create_connection(("127.0.0.1", edge.port))
+        kept.sendall(ask)
+        assert kept.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        edge.file.write_text(config(place, "one").replace(plain, bounded))
+        assert reload(edge)[1]["problems"] == []
+        assert send(edge.port, long).startswith(b"HTTP/1.1 431 ")
+        kept.sendall(long)  # by the bounds that it began with
+        assert kept.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        edge.file.write_text(
+            config(place, "one").replace(plain, plain.replace("0}", f"0, {tls}}}"))
+        )
+        assert reload(edge)[1]["problems"] == []
+        context = ssl.create_default_context(cafile=authority.file)
+        with (
+            socket.create_connection(("127.0.0.1", edge.port)) as tcp,
+            context.wrap_socket(tcp, server_hostname="www.hello.world") as secure,
+        ):
+            secure.sendall(ask)
+            assert secure.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        kept.sendall(ask)
+        assert kept.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        kept.close()
 
 
 @pytest.mark.slow
