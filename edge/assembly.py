@@ -10,6 +10,7 @@ from edge.audit import Audit
 from edge.compile import Planner, compile_ceiling, compile_places, compile_rules
 from edge.context import Traces
 from edge.face import FaceSettings
+from edge.forwarding import Forwarding
 from edge.grant_desk import GrantDesk
 from edge.grant_files import GrantFiles
 from edge.limiter import Limiter, Limits
@@ -26,7 +27,7 @@ from wire.limits import EDGE_LIMITS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig, LimitsConfig
+    from edge.edge_config import EdgeConfig, ForwardingConfig, LimitsConfig
     from edge.field_types import RateConfig
     from mesh.clients import ClientSettings
 
@@ -82,6 +83,7 @@ def assemble(
         audit=audit,
         test_status=config.test_endpoint.status,
         test_body=config.test_endpoint.body.encode(),
+        forwarding=_forwarding(config.forwarding),
     )
     tls = TlsParts() if before is None else before.tls
     listen = config.all_listeners[0]
@@ -96,6 +98,12 @@ def assemble(
         plan=Planner(config, policy.hosts, _SERVICE),
     )
     return Assembly(config=config, face=face, router=router, files=files, tls=tls)
+
+
+def _forwarding(config: ForwardingConfig) -> Forwarding | None:
+    if not config.forwarded and config.request_id is None:
+        return None
+    return Forwarding(config.forwarded, (config.request_id or "").encode())
 
 
 def _client(config: EdgeConfig, tls: TlsParts) -> ClientSettings:

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from config import Model, Refused
 from dtab import Dtab
-from edge.field_types import HostPattern, Network, RateConfig
+from edge.field_types import HeaderName, HostPattern, Network, RateConfig
 from edge.host_config import HostConfig
 from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
@@ -40,6 +40,16 @@ class ListenerConfig(Model):
     def address(self) -> tuple[str, int]:
         """What it binds."""
         return self.ip, self.port
+
+
+class ForwardingConfig(Model):
+    """What services are told beyond X-Forwarded-*."""
+
+    forwarded: bool = False
+    """Whether they get a Forwarded line (RFC 7239)."""
+    request_id: HeaderName | None = None
+    """A header, such as X-Request-Id, that carries the trace's id to services and to the client;
+    what a client writes there is not believed."""
 
 
 class AdminConfig(Model):
@@ -105,6 +115,7 @@ class EdgeConfig(Model):
     """How services are dialled, as in Linkerd YAML: TLS, timeouts, by prefix of bound names."""
     proxies: tuple[Network, ...] = ()
     """Networks of proxies before us, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    forwarding: ForwardingConfig = ForwardingConfig()
     links: bool = False
     """Whether endpoints are asked for a link (docs/link.md): where the next hop is a weir."""
     trust: tuple[TrustRule, ...] = ()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.audit import Audit
+    from edge.forwarding import Forwarding
     from edge.grant_desk import GrantDesk
     from edge.policy import Policy
     from mesh.context import RequestContext
@@ -72,6 +73,7 @@ class FaceSettings:
     audit: Audit | None = None
     test_status: int = 200
     test_body: bytes = b"200 OK"
+    forwarding: Forwarding | None = None
 
 
 class EdgeFace:
@@ -186,6 +188,8 @@ class EdgeFace:
             block = place.request.apply(block)
         if context.trace_state and "w3c" in self.propagation.write:
             block += b"\r\ntracestate: " + context.trace_state
+        if self.settings.forwarding is not None:
+            block = self.settings.forwarding.upstream(block, context, peer.ip)
         ip = peer.ip.encode()
         if context.client != peer.ip:
             ip = context.client.encode() + b", " + ip
@@ -220,6 +224,8 @@ class EdgeFace:
             block = place.response.apply(block)
         if context.by is not None:
             block += told_lines(context, self.router)
+        if self.settings.forwarding is not None:
+            block = self.settings.forwarding.answer(block, context)
         return block + _VIA
 
     def error(

@@ -69,7 +69,9 @@ class PlainFace(EdgeFace):
             (b"X-Forwarded-Host", context.host),
             (b"Via", b"1.1 weir"),
         ]
-        return _block(kept)
+        block = _block(kept)
+        forwarding = self.settings.forwarding
+        return block if forwarding is None else forwarding.upstream(block, context, peer.ip)
 
     def _ends(self, name: bytes, nominated: list[bytes], *, trusted: bool) -> bool:
         """Whether a line, by its name in small letters, ends at this hop."""
@@ -106,7 +108,9 @@ class PlainFace(EdgeFace):
         if context.by is not None:
             kept += header_lines(told_lines(context, self.router))
         kept.append((b"Via", b"1.1 weir"))
-        return _block(kept)
+        block = _block(kept)
+        forwarding = self.settings.forwarding
+        return block if forwarding is None else forwarding.answer(block, context)
 
 
 def _is_of(name: bytes, family: bytes) -> bool:

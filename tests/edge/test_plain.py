@@ -28,6 +28,7 @@ hosts:
   headers:
     request: {set: {X-Set: "1"}, remove: [X-Gone]}
     response: {set: {X-Set: "2"}, remove: [X-Gone, Server]}
+forwarding: {forwarded: true, request_id: X-Set}
 trust: [{name: employee, cookie: {name: c, equals: letmein}, may_override: true}]
 """
 SETTINGS = assemble(load(EdgeConfig, CONFIG, source="edge.yml")).face

@@ -27,7 +27,7 @@ PURE: Final = (
     "wire/*.py",
     "demo/{context,duration,echo_answer,flags,histogram,tally,way}.py",
     "edge/{capability,compile,context,field_types,hosts,identity,layout,limiter}.py",
-    "edge/{grant_desk,grant_page,grants,origins,own_dtab,pages,past,paths,peers,place}.py",
+    "edge/{forwarding,grant_desk,grant_page,grants,origins,own_dtab,pages,past,paths,peers,place}.py",
     "edge/{policy,rates,rules,scope,trail}.py",
     "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix}.py",
     "naming/{bind,bound,delegate,endpoint,state,system,watch}.py",
