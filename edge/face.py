@@ -118,7 +118,7 @@ class EdgeFace:
             context.answer = self._own(context, request)
         if context.tags is not None:
             self._mind_trust(context, request, peer)
-        if self._cookie_mark in request.block and settings.desk is not None:
+        if settings.desk is not None and self._cookie_mark in request.block:
             # A service must not be able to use its visitor's grant.
             request.block = self._without_grant(request.block)
         return context, None if context.answer is not None else context.key

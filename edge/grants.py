@@ -111,7 +111,7 @@ class Grant:
     def rule(self) -> Rule:
         """What the holder is trusted with."""
         return Rule(
-            name=f"grant of {self.name}",
+            name=f"grant {self.id} of {self.name}",
             override=show(self.override).encode(),
             may=self.may,
             ceilings=(self.ceiling,),

@@ -434,6 +434,30 @@ def test_a_reload_changes_routes_and_a_bad_file_nothing(stage: Stage) -> None:
         assert asked_again(sock).startswith(b"HTTP/1.1 200 ")
 
 
+def test_a_reload_leaves_streams_and_sockets_alone(stage: Stage) -> None:
+    good = stage.edge.file.read_text()
+    stage.go_on.clear()
+    with stage.sock() as sock, ws(stage) as client:
+        client.recv(10)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: parts.example\r\n\r\n")
+        got = b""
+        while b"first" not in got:
+            got += sock.recv(65_536)
+        try:
+            stage.edge.file.write_text(good.replace("/srv/one ;", "/srv/two ;"))
+            until(lambda: stage.ask("www.hello.world").headers.get("x-upstream") == "two")
+            client.send("still there?")
+            assert client.recv(10) == "still there?"
+            stage.go_on.set()
+            while b"second" not in got:
+                more = sock.recv(65_536)
+                assert more, got
+                got += more
+        finally:
+            stage.edge.file.write_text(good)
+        until(lambda: stage.ask("www.hello.world").headers.get("x-upstream") == "one")
+
+
 def asked_again(sock: socket.socket) -> bytes:
     """One more request on an open connection; its whole answer."""
     sock.sendall(b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
