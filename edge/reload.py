@@ -103,6 +103,12 @@ def _finer(before: EdgeConfig, after: EdgeConfig, key: str) -> Iterator[str]:
         for host in old_rules | new_rules:
             if old_rules.get(host) != new_rules.get(host):
                 yield f"hosts.{host}"
+    elif key == "trust":
+        old_trust = {rule.name: rule for rule in before.trust}
+        new_trust = {rule.name: rule for rule in after.trust}
+        names = [n for n in old_trust | new_trust if old_trust.get(n) != new_trust.get(n)]
+        # The first that matches decides, so their order counts.
+        yield from [f"trust.{name}" for name in names] or [key]
     elif type(old) is type(new) and hasattr(type(old), "model_fields"):
         for name in type(old).model_fields:
             if getattr(old, name) != getattr(new, name):

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from weir.commands.drain import DrainDeadline, DrainDelay
-from weir.commands.serving import USAGE, Crew, Drain, read_config, serve
+from weir.commands.serving import FAILED, USAGE, Crew, Drain, read_config, serve
 
 
 class _FileOrCommand(TyperGroup):
@@ -38,6 +38,7 @@ app = typer.Typer(
         "weir edge edge.yml         run it\n\n"
         "weir edge check edge.yml   every problem at once\n\n"
         "weir edge fmt edge.yml     write it neatly\n\n"
+        "weir edge diff A B         which hosts would go elsewhere\n\n"
         "weir edge schema           JSON Schema, for editors\n\n"
         "SIGHUP, a change of the file and POST /reload on the admin port reload it."
     ),
@@ -152,6 +153,58 @@ def fmt(
     elif laid_out != text:
         write_atomically(file, laid_out)
         typer.echo(f"{file}: rewritten", err=True)
+
+
+@app.command("diff")
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="A", help="The file as it is.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="The file as it would be.")],
+    admin: Annotated[
+        str, typer.Option(help="A running gateway's admin port: how many requests that concerns.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Tell which hosts would go elsewhere, and with --admin how much traffic that is.
+
+    Example: weir edge diff edge.yml new.yml --admin http://127.0.0.1:9992
+    """
+    from edge.compared import compared  # noqa: PLC0415
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from naming.namers.inet import InetResolver  # noqa: PLC0415
+    from naming.system import SystemNamers  # noqa: PLC0415
+
+    sides = (read_config(EdgeConfig, before), read_config(EdgeConfig, after))
+    counts = _service_counts(admin) if admin else None
+    found = compared(*sides, [SystemNamers(InetResolver())], counts)
+    if as_json:
+        sys.stdout.write(json.dumps(found.as_json()) + "\n")
+        return
+    for line in found.lines():
+        sys.stdout.write(f"{line}\n")
+    told = f"{len(found.hosts)} of {found.places} hosts and paths change"
+    if found.moved is not None:
+        told += f"; {found.moved * 100:.3g} % of the requests since the start would go elsewhere"
+    typer.echo(told, err=True)
+
+
+def _service_counts(admin: str) -> dict[str, float]:
+    """Requests by service, as a gateway's metrics have them."""
+    import httpx  # noqa: PLC0415
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
+
+    try:
+        answer = httpx.get(f"{admin.rstrip('/')}/metrics", timeout=10.0, trust_env=False)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        typer.echo(f"{admin}: {error}", err=True)
+        raise typer.Exit(FAILED) from None
+    counts: dict[str, float] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            if sample.name == "weir_edge_service_requests_total":
+                service = sample.labels["service"]
+                counts[service] = counts.get(service, 0.0) + sample.value
+    return counts
 
 
 @app.command("schema")
