@@ -106,11 +106,9 @@ def test_the_command_asks_a_running_gateway(tmp_path: Path) -> None:
             words = ["diff", str(edge.file), str(new), f"--admin={edge.admin}"]
             told = CliRunner().invoke(app, words)
             assert told.exit_code == 0
-            assert (
-                "api.hello.world/v2  100.000% of its requests move, which are 25.000% of all"
-                in (told.stdout)
-            )
-            assert "25.000% of the requests since the start would go elsewhere" in told.stderr
+            line = "api.hello.world/v2  100 % of its requests move, which are 25 % of all"
+            assert line in told.stdout
+            assert "25 % of the requests since the start would go elsewhere" in told.stderr
             as_json = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
             assert as_json["moved"] == 0.25
     new.write_text("hosst: []\n")
