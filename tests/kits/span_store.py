@@ -120,6 +120,33 @@ class SpanStoreContract:
         assert ids(await store.search(around(service="api", lookback_ms=90_000_000))) == [3]
         assert ids(await store.search(around(service="nobody"))) == []
 
+    async def test_what_is_looked_for_may_have_no_time_or_lie_outside_the_window(
+        self, store: SpanStore
+    ) -> None:
+        failed = {"error": "yes"}
+        for number, at_ms in ((1, None), (2, HOUR_MS + 300_000), (3, HOUR_MS - 300_000)):
+            part = span(number, 2, parent=1, tags=failed, at_ms=at_ms or HOUR_MS)
+            part.timestamp = part.timestamp if at_ms else None
+            await store.append(batch_of([part]))
+            await store.append(batch_of([span(number, at_ms=HOUR_MS + number)]))
+        asked = around(lookback_ms=120_000, terms=(("error", "yes"),))
+        assert ids(await store.search(asked)) == [3, 2, 1]
+        assert ids(await store.search(around(lookback_ms=120_000))) == [3, 2, 1]
+
+    async def test_conditions_may_be_met_in_messages_of_their_own(self, store: SpanStore) -> None:
+        await store.append(batch_of([span(1, 1, tags={"error": "yes"}, duration=5)]))
+        await store.append(batch_of([span(1, 2, parent=1, duration=90_000, name="slow")]))
+        both = around(terms=(("error", "yes"),), duration_min=80_000, span_name="slow")
+        assert ids(await store.search(both)) == [1]
+
+    async def test_a_window_up_to_the_end_of_all_times_is_one(self, store: SpanStore) -> None:
+        await store.append(batch_of([span(1, tags={"a": "b"})]))
+        ever = (1 << 62) // 1000
+        for terms in ((), (("a", "b"),)):
+            asked = around(end_ms=ever, lookback_ms=ever, terms=terms)
+            assert ids(await store.search(asked)) == [1]
+        assert await store.dependencies(ever, ever) == []
+
     async def test_links_count_whole_traces_in_the_window(self, store: SpanStore) -> None:
         for number in (1, 2):
             call = span(number, 2, parent=1, kind="CLIENT", remote="db", at_ms=HOUR_MS + number)

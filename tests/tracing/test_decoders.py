@@ -1,11 +1,14 @@
 """Properties of the readers: any bytes are spans or one error; two readers agree."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kits.zipkin_bodies import proto3_list, proto3_span
+from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats, scribe, v2_json
 from tracing.pipeline.decode.thrift import ThriftError
 from tracing.pipeline.model import SpanError, V2Span, decode_strict, low_half, to_json
@@ -97,6 +100,62 @@ def test_any_frame_is_a_call_or_one_error(payload: bytes) -> None:
                 scribe.unbase64(message)
             except ThriftError:
                 continue
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+def test_an_empty_list_is_an_empty_message_in_every_encoding(
+    decode: Callable[[bytes], Batch],
+) -> None:
+    assert decode(b"[]") == Batch(b"[]", [])
+
+
+def test_a_list_may_begin_with_a_new_line_and_hold_control_characters() -> None:
+    batch = formats.decode_v2_json(b'\n[{"traceId":"1","id":"2","tags":{"a":"\t\x01"}}]')
+    assert batch.spans[0].tags == {"a": "\t\x01"}
+    with pytest.raises(SpanError, match="JSON_V2"):
+        formats.decode_v2_json(b' [{"traceId":"1","id":"2"}]')
+
+
+@pytest.mark.parametrize("literal", ["1_0", '"1_0"', '"0x5"', "1e30", '"NaN"', '"Infinity"'])
+def test_a_number_is_written_as_java_reads_it(literal: str) -> None:
+    body = b'[{"traceId":"1","id":"2","timestamp":%s}]' % literal.encode()
+    with pytest.raises(SpanError):
+        formats.decode_v2_json(body)
+
+
+def test_an_empty_span_of_proto3_is_passed_over_and_an_empty_id_is_not() -> None:
+    one = proto3_list([{"traceId": "1", "id": "2"}])
+    assert len(formats.decode_proto3(one + b"\n\0").spans) == 1
+    for field, name in ((1, "traceId"), (3, "id")):
+        with pytest.raises(SpanError, match=f"^{name} == null"):
+            formats.decode_proto3(one + bytes([10, 2, field << 3 | 2, 0]))
+
+
+@pytest.mark.parametrize("field", [4 << 3, 8 << 3 | 2])
+def test_a_number_over_32_bits_is_refused_where_there_are_32(field: int) -> None:
+    minus_one = b"\xff" * 9 + b"\1"
+    value = minus_one if field == 4 << 3 else b"\x0b" + bytes([4 << 3]) + minus_one
+    span = proto3_span({"traceId": "1", "id": "2"}) + bytes([field]) + value
+    with pytest.raises(SpanError, match="32-bit"):
+        formats.decode_proto3(b"\n" + bytes([len(span)]) + span)
+
+
+def test_a_consumer_that_was_a_client_too_keeps_its_duration() -> None:
+    place = {"serviceName": "back", "ipv4": "10.0.0.2"}
+    span = {
+        "traceId": "1",
+        "id": "2",
+        "timestamp": 2000,
+        "duration": 500,
+        "annotations": [
+            {"timestamp": 1000, "value": "cs", "endpoint": place},
+            {"timestamp": 1200, "value": "cr", "endpoint": place},
+            {"timestamp": 1100, "value": "mr", "endpoint": place},
+            {"timestamp": 1600, "value": "ms", "endpoint": {"serviceName": "other"}},
+        ],
+    }
+    [client, _] = formats.decode_v1_json(json.dumps([span]).encode()).spans
+    assert (client.timestamp, client.duration, client.shared) == (1100, 500, True)
 
 
 def test_a_container_that_nests_without_end_is_refused() -> None:

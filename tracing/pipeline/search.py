@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tracing.pipeline.model import V2Span
+
+# What Java's trim takes away, no more: other blanks belong to a value.
+BLANKS: Final = "".join(map(chr, range(0x21)))
 
 Terms = tuple[tuple[str, str | None], ...]
 
@@ -40,10 +44,9 @@ def read_terms(annotation_query: str) -> Terms:
     out, because Zipkin's own page sends them (the real server finds nothing then).
     """
     terms: dict[str, str | None] = {}
-    # A blank at each end makes the empty term of "a and " or " and a" one that the split sees.
-    for term in f" {annotation_query} ".split(" and "):
+    for term in annotation_query.split(" and "):
         key, _, value = term.partition("=")
-        key, value = key.strip(), value.strip()
+        key, value = key.strip(BLANKS), value.strip(BLANKS)
         if not key and not value:
             continue
         if value:

@@ -23,8 +23,9 @@ def _refuse(name: str) -> object:
     raise SpanError(f"Malformed: {name}")
 
 
+# Not strict about control characters in texts: the real server takes them.
 _decoder: Final = json.JSONDecoder(
-    parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse
+    parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse, strict=False
 )
 
 
@@ -94,6 +95,8 @@ def boolean_or_none(value: object, name: str) -> bool | None:
 
 
 def _whole(literal: str) -> int | None:
+    if "_" in literal:  # Python's own way to write a number
+        return None
     try:
         return int(literal)
     except ValueError:

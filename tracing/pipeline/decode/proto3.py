@@ -3,28 +3,34 @@
 from typing import Final
 
 from tracing.pipeline import normalise
-from tracing.pipeline.decode.protobuf import BYTES, FIXED64, fields, signed, text
+from tracing.pipeline.decode.protobuf import BYTES, FIXED64, fields, int32, signed, text
 from tracing.pipeline.model import Kind, SpanError, V2Annotation, V2Endpoint, V2Span
 
 _HEX_BYTES_MAX: Final = 32
 _KINDS: Final[dict[int, Kind]] = {1: "CLIENT", 2: "SERVER", 3: "PRODUCER", 4: "CONSUMER"}
-_SIGN32: Final = 1 << 31
 
 
 def decode_list(body: bytes) -> list[V2Span]:
-    """Normalised spans. Raises: SpanError, with Zipkin's text where that is its own."""
+    """Normalised spans; an empty one is passed over.
+
+    Raises: SpanError, with Zipkin's text where that is its own.
+    """
     try:
         return [
-            _span(value) for number, wire, _, value in fields(body) if (number, wire) == (1, BYTES)
+            _span(value)
+            for number, wire, _, value in fields(body)
+            if (number, wire) == (1, BYTES) and value
         ]
     except SpanError as error:
         raise SpanError(f"{error} reading List<Span> from proto3") from error
 
 
-def _hex(raw: bytes) -> str | None:
+def _hex(raw: bytes, name: str) -> str:
     if len(raw) > _HEX_BYTES_MAX:
         raise SpanError(f"hex field greater than {_HEX_BYTES_MAX} chars long: {len(raw)}")
-    return raw.hex() or None
+    if not raw:
+        raise SpanError(f"{name} == null")
+    return raw.hex()
 
 
 def _flag(number: int) -> bool:
@@ -40,13 +46,13 @@ def _span(data: bytes) -> V2Span:  # noqa: C901, PLR0912 - a branch a field
     for number, wire, integer, raw in fields(data):
         match number, wire:
             case 1, 2:
-                span.trace_id = _hex(raw) or ""
+                span.trace_id = _hex(raw, "traceId")
             case 2, 2:
-                span.parent_id = _hex(raw)
+                span.parent_id = _hex(raw, "parentId") if raw else None
             case 3, 2:
-                span.id = _hex(raw) or ""
+                span.id = _hex(raw, "id")
             case 4, 0:
-                span.kind = _KINDS.get(integer)
+                span.kind = _KINDS.get(int32(integer))
             case 5, 2:
                 span.name = text(raw)
             case 6, 1:
@@ -88,7 +94,7 @@ def _endpoint(data: bytes) -> V2Endpoint | None:
                 read4, read6 = normalise.address_of_bytes(raw)
                 ipv4, ipv6 = read4 or ipv4, read6 or ipv6
             case 4, 0:
-                port = signed(integer, _SIGN32)
+                port = int32(integer)
             case _:
                 pass
     return normalise.endpoint(name, ipv4, ipv6, port)

@@ -16,6 +16,8 @@ BYTES: Final = 2
 FIXED32: Final = 5
 _VARINT_BYTES_MAX: Final = 10
 _SIGN64: Final = 1 << 63
+_SIGN32: Final = 1 << 31
+_BITS32: Final = 1 << 32
 
 Field = tuple[int, int, int, bytes]
 
@@ -32,6 +34,16 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:  # noqa: PLR2004 - the last byte has no continuation bit
             return result % (1 << 64), at
     raise SpanError("Malformed: varint too long")
+
+
+def int32(number: int) -> int:
+    """A varint of a field that has 32 bits; Zipkin refuses longer ones, negative ones among them.
+
+    Raises: SpanError.
+    """
+    if number >= _BITS32:
+        raise SpanError("Greater than 32-bit varint")
+    return signed(number, _SIGN32)
 
 
 def fields(data: bytes) -> Iterator[Field]:
@@ -53,7 +65,7 @@ def fields(data: bytes) -> Iterator[Field]:
         elif wire in (FIXED64, FIXED32):
             size = 8 if wire == FIXED64 else 4
         else:
-            raise SpanError(f"Malformed: invalid wireType {wire}")
+            raise SpanError("Malformed")
         if size > end - at:
             raise SpanError(f"Truncated: length {size} > bytes available {end - at}")
         raw = data[at : at + size]

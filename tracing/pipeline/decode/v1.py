@@ -157,7 +157,8 @@ class _Conversion:
                 server = self._at(sr.endpoint)
             server.shared = True
             server.timestamp = sr.timestamp
-            server.duration = ss.timestamp - sr.timestamp if ss is not None else None
+            if ss is not None:
+                server.duration = ss.timestamp - sr.timestamp
             if cr is None and not source.duration:
                 client.duration = None
         elif cs is not None and cr is not None:
@@ -197,8 +198,9 @@ class _Conversion:
             else:
                 consumer = self._at(mr.endpoint)
             consumer.shared = True
-            consumer.timestamp = mr.timestamp if wr is None else wr.timestamp
-            consumer.duration = None if wr is None else mr.timestamp - wr.timestamp
+            consumer.timestamp = mr.timestamp
+            if wr is not None:
+                consumer.timestamp, consumer.duration = wr.timestamp, mr.timestamp - wr.timestamp
             producer.timestamp = ms.timestamp
             producer.duration = None if ws is None else ws.timestamp - ms.timestamp
         elif ms is not None:

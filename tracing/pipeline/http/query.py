@@ -20,6 +20,7 @@ from tracing.pipeline.http.query_args import (
     window,
 )
 from tracing.pipeline.model import SpanError, to_json
+from tracing.pipeline.search import BLANKS
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore, StoreError
 
@@ -108,7 +109,7 @@ class QueryApi:
         return _json(await self._store.search(query) if self._settings.search_enabled else [])
 
     async def _trace(self, request: Request, _args: Args) -> Response:
-        trace_id = normalise.trace_id(request.path_params["trace_id"].strip())
+        trace_id = normalise.trace_id(request.path_params["trace_id"].strip(BLANKS))
         trace = await self._store.trace(trace_id)
         return _json(trace) if trace else text_response(404, f"{trace_id} not found")
 

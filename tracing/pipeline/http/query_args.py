@@ -9,6 +9,8 @@ from tracing.pipeline.search import TraceQuery, read_terms
 
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _INT64: Final = range(-(1 << 63), 1 << 63)
+# Some 140,000 years; what is later is as late, and in microseconds still an integer of 64 bits.
+_MS_MAX: Final = (1 << 62) // 1000
 _TRACE_IDS_MAX: Final = 1000
 
 
@@ -40,7 +42,7 @@ def required(args: Mapping[str, str], name: str) -> str:
 def _number(text: str, allowed: range) -> int:
     sign = text[:1] if text[:1] in ("+", "-") else ""
     digits = text[len(sign) :]
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 30:  # noqa: PLR2004 - a bound
+    if not digits.isdecimal() or len(digits) > 30:  # noqa: PLR2004 - a bound
         raise ArgumentError(f'For input string: "{text}"')
     number = int(text)
     if number not in allowed:
@@ -84,8 +86,8 @@ def trace_query(args: Mapping[str, str], *, now_ms: int, lookback_ms: int) -> Tr
         if longest < shortest:
             raise ArgumentError("maxDuration < minDuration")
     return TraceQuery(
-        end_ms=now_ms if end_ms is None else end_ms,
-        lookback_ms=lookback_ms if lookback is None else lookback,
+        end_ms=now_ms if end_ms is None else min(end_ms, _MS_MAX),
+        lookback_ms=lookback_ms if lookback is None else min(lookback, _MS_MAX),
         limit=limit,
         service=_name(args, "serviceName"),
         span_name=None if span_name == "all" else span_name,
@@ -105,7 +107,7 @@ def window(args: Mapping[str, str], *, lookback_ms: int) -> tuple[int, int]:
         raise ArgumentError("endTs <= 0")
     if lookback is not None and lookback <= 0:
         raise ArgumentError("lookback <= 0")
-    return end_ms, lookback_ms if lookback is None else lookback
+    return min(end_ms, _MS_MAX), lookback_ms if lookback is None else min(lookback, _MS_MAX)
 
 
 def many_ids(args: Mapping[str, str]) -> list[str]:

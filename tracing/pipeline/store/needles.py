@@ -26,6 +26,11 @@ class Needles:
         query = self.query
         return bool(self.word or query.service or query.duration_min)
 
+    @property
+    def duration_min(self) -> int | None:
+        """The duration that some span of a block must have, where that is what is looked for."""
+        return self.query.duration_min if self.word is None else None
+
     def may_be_in(self, bits: bytes | None) -> bool:
         """False when no span of a block with this filter can be one."""
         return self.word is None or words.may_hold(bits, self.word)

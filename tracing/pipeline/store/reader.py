@@ -1,32 +1,23 @@
 """Reading blocks from SQLite, in whatever thread the store runs it."""
 
-import heapq
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from tracing.pipeline.model import V2Span, decode_strict, low_half
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.needles import Needles, needles_of
 from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace
-from tracing.pipeline.store.reading import group, in_order, ranked, unique
+from tracing.pipeline.store.reading import in_order, unique
 
 _CACHED_BLOCKS_MAX: Final = 64
 _LAST_BLOCK: Final = (1 << 63) - 1
 # What an exporter takes at once.
 _LOG_BLOCKS: Final = 64
 _LOG_BYTES: Final = 1 << 20
-
-# The newest span of a trace may lie in another block than the span that the search asked for, and
-# up to this much later. Blocks that far back are looked into for a better hit, but only so many:
-# under dense traffic nobody can tell the order of traces that ended within the same seconds.
-_TRACE_MS_MAX: Final = 5_000
-_LATE_BLOCKS_MAX: Final = 16
 
 
 class LogBlock(NamedTuple):
@@ -58,11 +49,11 @@ class _Block:
 
 
 class BlockReader:
-    """Finds traces in the blocks. One thread at a time."""
+    """The blocks and what the index knows of them. One thread at a time."""
 
     def __init__(self, connection: sqlite3.Connection, *, strict: bool) -> None:
         self.db = connection
-        self._strict = strict
+        self.strict = strict
         self._cache: OrderedDict[int, _Block] = OrderedDict()
         self._compacted: tuple[int] | None = None
         self._deadline_s = 0.0
@@ -126,82 +117,12 @@ class BlockReader:
     def trace(self, trace_id: str) -> Trace:
         """The spans of one trace."""
         spans = self.parts(low_half(trace_id))
-        return [s for s in spans if s.trace_id == trace_id] if self._strict else spans
+        return [s for s in spans if s.trace_id == trace_id] if self.strict else spans
 
     def traces(self, trace_ids: Sequence[str]) -> list[Trace]:
         """Several traces, in the order asked for."""
         found = [trace for trace in map(self.trace, trace_ids) if trace]
-        return in_order(found, trace_ids, strict=self._strict)
-
-    def search(self, query: TraceQuery) -> list[Trace]:
-        """The newest matching traces.
-
-        Blocks are read from the newest on and only while a later one could still hold a better
-        hit; blocks that cannot hold what is asked for are passed over unread or undecoded.
-        """
-        needles = needles_of(query)
-        slack_ms = _TRACE_MS_MAX if needles.selective else 0
-        hits: list[tuple[int, Trace]] = []
-        best: list[int] = []  # a heap of the `limit` newest times
-        seen: set[int] = set()
-        late = 0
-        for number, newest_ms in self._candidates(query, needles, slack_ms):
-            self.check_time()
-            if len(best) == query.limit and best[0] >= newest_ms:
-                late += 1
-                if best[0] >= newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
-                    break
-            for low in self._hits_in(number, query, needles, slack_ms):
-                if low in seen:
-                    continue
-                seen.add(low)
-                found = ranked(group(self.parts(low), strict=self._strict), query)
-                hits += found
-                for newest, _ in found:
-                    (heapq.heappushpop if len(best) == query.limit else heapq.heappush)(
-                        best, newest
-                    )
-        hits.sort(key=lambda hit: hit[0], reverse=True)
-        return [trace for _, trace in hits[: query.limit]]
-
-    def _candidates(
-        self, query: TraceQuery, needles: Needles, slack_ms: int
-    ) -> Iterator[tuple[int, int]]:
-        """Blocks that may hold a hit, the newest first."""
-        where = "max_ms >= ? AND min_ms <= ?"
-        values: list[object] = [query.start_ms - slack_ms, query.end_ms + slack_ms]
-        if query.service is not None:
-            row = self.db.execute("SELECT id FROM service WHERE name = ?", (query.service,))
-            service = row.fetchone()
-            if service is None:
-                return
-            where += " AND (instr(services, ?) OR instr(services, ',0,'))"
-            values.append(f",{service[0]},")
-        if query.duration_min is not None:
-            where += " AND duration_max >= ?"
-            values.append(query.duration_min)
-        join = "" if needles.word is None else "LEFT JOIN block_words USING (id)"
-        bits = "NULL" if needles.word is None else "bits"
-        sql = (
-            f"SELECT id, max_ms, {bits} FROM block_facts {join} WHERE {where} ORDER BY max_ms DESC"  # noqa: S608 - fixed texts
-        )
-        for passed, (number, max_ms, words) in enumerate(self.db.execute(sql, values)):
-            if needles.may_be_in(words):
-                yield number, max_ms
-            elif passed % 256 == 0:
-                self.check_time()
-
-    def _hits_in(
-        self, number: int, query: TraceQuery, needles: Needles, slack_ms: int
-    ) -> Iterable[int]:
-        """The traces with a span of this block that could make them a hit."""
-        start_us = (query.start_ms - slack_ms) * 1000
-        end_us = (query.end_ms + slack_ms + 1) * 1000
-        return dict.fromkeys(
-            low_half(span.trace_id)
-            for span in self.block(number).spans
-            if start_us <= (span.timestamp or 0) < end_us and needles.meets(span)
-        )
+        return in_order(found, trace_ids, strict=self.strict)
 
     def log_after_cursor(self, exporter: str) -> list[LogBlock]:
         """The next blocks for an exporter, in the order in which they were stored."""

@@ -15,6 +15,7 @@ from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.commits import Commits
+from tracing.pipeline.store.finding import find
 from tracing.pipeline.store.link_sums import apply, dependencies, next_step
 from tracing.pipeline.store.port import StoreCounts, StoreError, Trace
 from tracing.pipeline.store.reader import BlockReader, LogBlock
@@ -232,7 +233,7 @@ class SqliteStore:
 
     async def search(self, query: TraceQuery) -> list[Trace]:
         """The newest matching traces."""
-        return await self._read(lambda reader: reader.search(query))
+        return await self._read(lambda reader: find(reader, query))
 
     async def services(self) -> list[str]:
         """Local service names."""

@@ -1,0 +1,222 @@
+"""A real Zipkin server and ours, sent the same bytes and asked the same questions.
+
+Whatever differs is named here with its reason.
+"""
+
+import asyncio
+import random
+import struct
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Final, NamedTuple
+
+import httpx
+import pytest
+
+from bench.collector import free_port
+from tests.kits import zipkin_questions as ask
+from tests.kits.zipkin_bodies import scribe_log, thrift_span
+from tests.kits.zipkin_questions import Sent
+from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, zipkin_server
+from tests.vectors.zipkin import running
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow, NEEDS_ZIPKIN]
+
+_STRICT: Final = "a sender's broken text is refused, not guessed at"
+_ROUNDED: Final = "a number over 64 bits is refused; the real server rounds 2^63 to 2^63 - 1"
+_ZERO: Final = "an id of zeros is refused, however short"
+_FIELD: Final = "a list of spans is field 1 of a message, and no other one"
+_EMPTY_TERM: Final = "an empty term is left out, because Zipkin's page sends them"
+_OVERFLOW: Final = "a window that begins before 1970 is not one in the future"
+_PATH: Final = "paths are taken as they are written"
+_BRAND: Final = "one answer to what is no request at all"
+
+# By the name of what was sent, or the path that was asked.
+DIFFERS: Final[Mapping[str, str]] = {
+    "id 0": _ZERO,
+    **{f"{member} {1 << 63}": _ROUNDED for member in ("timestamp", "duration")},
+    "/api/v2/traces?endTs=1700000900000&lookback=9223372036854775807": _OVERFLOW,
+    "/api/v2/dependencies?endTs=9223372036854775807": _OVERFLOW,
+    "/api/v2/services;x=1": _PATH,
+    "/api/v2//services": _PATH,
+    "/api/v2/trace/d001%2F": _PATH,
+    "/api/v2/trace/%00": _BRAND,
+    "/actuator": "the index of Spring's pages is not here",
+}
+
+
+def differs(name: str) -> str | None:
+    """Why a case may differ, or None."""
+    if name in DIFFERS:
+        return DIFFERS[name]
+    if name.endswith(("b'[]x'", """"id":"1"}]]'""")):
+        return _STRICT
+    if "x-protobuf b'\\x0" in name:
+        return _FIELD
+    if name.endswith(" b'\\n'"):
+        return "a single newline is the sender's fault, not the server's"
+    if "annotationQuery=%20and%20" in name or name.endswith("%20and%20"):
+        return _EMPTY_TERM
+    return None
+
+
+def excused(theirs: httpx.Response, ours: httpx.Response) -> bool:
+    """Two refusals of what was sent: the words are the real server's JSON library's."""
+    return theirs.status_code == ours.status_code == 400 and theirs.request.method == "POST"
+
+
+class Both(NamedTuple):
+    """Where the two are."""
+
+    theirs: str
+    ours: str
+    their_scribe: int
+    our_scribe: int
+
+
+@pytest.fixture(scope="module")
+def zipkin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    port = free_port()
+    env = {"COLLECTOR_SCRIBE_ENABLED": "true", "COLLECTOR_PORT": str(port)}
+    env["AUTOCOMPLETE_KEYS"] = ask.KEYS
+    with zipkin_server(tmp_path_factory.mktemp("zipkin"), env) as (url, _):
+        yield url, port
+
+
+@pytest.fixture
+async def both(zipkin: tuple[str, int]) -> AsyncIterator[Both]:
+    async with running({"AUTOCOMPLETE_KEYS": ask.KEYS}) as ours:
+        yield Both(zipkin[0], ours.url, zipkin[1], ours.scribe_port or 0)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as one:
+        yield one
+
+
+async def answers(
+    both: Both, client: httpx.AsyncClient, method: str, path: str, **how: object
+) -> tuple[httpx.Response, httpx.Response]:
+    pair = [
+        await client.request(method, url + path, **how)  # type: ignore[arg-type] # its own options
+        for url in (both.theirs, both.ours)
+    ]
+    return pair[0], pair[1]
+
+
+def meaning(answer: httpx.Response) -> object:
+    """Status, type, caching and content, order left out where it means nothing."""
+    head = [answer.headers.get(name) for name in ("content-type", "cache-control", "location")]
+    content: object = answer.text
+    if answer.status_code == 200 and answer.headers["content-type"] == "application/json":
+        content = answer.json()
+        in_order = isinstance(content, list) and "/traces?" in str(answer.url)
+        content = [bag(one) for one in answer.json()] if in_order else bag(content)
+    if "config.json" in str(answer.url):
+        content = answer.json() if answer.status_code == 200 else content
+    return answer.status_code, head, content
+
+
+async def send(both: Both, client: httpx.AsyncClient, sent: list[Sent]) -> list[str]:
+    """What differs in the answers, and then in what is kept."""
+    wrong = []
+    for one in sent:
+        headers = {"content-type": one.content_type}
+        theirs, ours = await answers(
+            both, client, "POST", one.path, content=one.body, headers=headers
+        )
+        if not excused(theirs, ours) and meaning(theirs) != meaning(ours) and not differs(one.name):
+            wrong.append(f"{one.name}: {theirs.status_code} {theirs.text!r}, ours {ours.text!r}")
+    await kept(both, client, sent[-1].trace)
+    for one in sent:
+        theirs, ours = await answers(both, client, "GET", f"/api/v2/trace/{one.trace}")
+        if meaning(theirs) != meaning(ours) and not differs(one.name):
+            wrong.append(f"{one.name}: {theirs.text[:400]}, ours {ours.text[:400]}")
+    return wrong
+
+
+async def kept(both: Both, client: httpx.AsyncClient, trace: str) -> None:
+    """The real server stores behind its answer, in order: wait for the last."""
+    for _ in range(100):
+        theirs, _ours = await answers(both, client, "GET", f"/api/v2/trace/{trace}")
+        if theirs.status_code == 200:
+            return
+        await asyncio.sleep(0.02)
+
+
+LAST: Final = Sent("last", "/api/v2/spans", ask.JSON, b'[{"traceId":"1a57","id":"1"}]', "1a57")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        list(ask.odd_members()),
+        [one for one in ask.odd_bytes() if one.trace != "fff"],
+        [one for one in ask.odd_bytes() if one.trace == "fff"],
+        list(ask.v1_spans(random.Random(8), 200)),
+    ],
+    ids=["odd members", "odd spans", "odd bytes", "v1"],
+)
+async def test_the_same_bytes_mean_the_same(
+    both: Both, client: httpx.AsyncClient, sent: list[Sent]
+) -> None:
+    last = LAST._replace(body=LAST.body.replace(b"1a57", f"{len(sent):x}1a".encode()))
+    wrong = await send(both, client, [*sent, last._replace(trace=f"{len(sent):x}1a")])
+    assert wrong == []
+
+
+async def test_scribe_keeps_what_the_real_server_keeps_and_the_halves_it_loses(
+    both: Both, client: httpx.AsyncClient
+) -> None:
+    dice = random.Random(9)
+    traces = [f"{0xC0_0000 + number:x}" for number in range(100)]
+    for trace in traces:
+        span = thrift_span({**ask.v1_span(dice), "traceId": trace})
+        replies = [
+            await call(port, scribe_log([span])) for port in (both.their_scribe, both.our_scribe)
+        ]
+        assert replies[0] == replies[1]
+    await kept(both, client, traces[-1])
+    for trace in traces:
+        theirs, ours = await answers(both, client, "GET", f"/api/v2/trace/{trace}")
+        first = ours.json()[0] if ours.status_code == 200 else None
+        assert theirs.status_code == ours.status_code
+        assert first is None or [first] == theirs.json(), trace
+
+
+async def call(port: int, payload: bytes) -> bytes:
+    """The reply to one framed call."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(struct.pack(">i", len(payload)) + payload)
+    (size,) = struct.unpack(">i", await reader.readexactly(4))
+    reply = await reader.readexactly(size)
+    writer.close()
+    return reply
+
+
+async def test_the_same_questions_get_the_same_answers(
+    zipkin: tuple[str, int], client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    del zipkin  # its store is full of odd spans: this one needs an empty one
+    env = {"AUTOCOMPLETE_KEYS": ask.KEYS}
+    folder = tmp_path_factory.mktemp("zipkin")
+    with zipkin_server(folder, env) as (url, _):
+        async with running(env) as ours:
+            both = Both(url, ours.url, 0, 0)
+            sent = list(ask.v2_spans(random.Random(5), 60))
+            assert await send(both, client, sent) == []
+            wrong = []
+            for path in ask.questions():
+                pair = await answers(both, client, "GET", path)
+                if meaning(pair[0]) != meaning(pair[1]) and not differs(path):
+                    wrong.append(f"{path}: {pair[0].text[:300]}, ours {pair[1].text[:300]}")
+            assert wrong == []
+            for method, path in ask.METHODS:
+                pair = await answers(both, client, method, path)
+                if method != "HEAD" and path != "/":
+                    assert meaning(pair[0]) == meaning(pair[1]), (method, path)
+
+
+def test_every_difference_is_one_that_is_asked_for() -> None:
+    known = {sent.name for sent in ask.odd_members()} | set(ask.questions())
+    assert set(DIFFERS) <= known
