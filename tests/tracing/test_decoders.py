@@ -155,7 +155,7 @@ def test_a_consumer_that_was_a_client_too_keeps_its_duration() -> None:
         ],
     }
     [client, _] = formats.decode_v1_json(json.dumps([span]).encode()).spans
-    assert (client.timestamp, client.duration, client.shared) == (1100, 500, True)
+    assert (client.timestamp, client.duration) == (1100, 500)
 
 
 def test_a_container_that_nests_without_end_is_refused() -> None:
