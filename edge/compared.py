@@ -6,6 +6,7 @@ Names below `/#` bind as if everybody were there: a comparison must not hang on 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dtab import Path
@@ -95,10 +96,10 @@ def compared(
     Shape: `requests` counts requests by service name, as a running gateway has seen them.
     """
     changed, waits = difference(before, after)
-    old, new = _Side(before, namers), _Side(after, namers)
+    old, new = Side(before, namers), Side(after, namers)
     counted = requests or {}
     total = sum(counted.values())
-    places = _places(before, after, counted)
+    places = places_of(before, counted) | places_of(after, counted)
     found: list[HostMove] = []
     parts: dict[str, float] = {}  # by service: several hosts may share one
     for name, key in places.items():
@@ -129,8 +130,8 @@ def _settings(was: Place | None, now: Place | None) -> tuple[str, ...]:
     return tuple(one for one in _SETTINGS if getattr(was, one) != getattr(now, one))
 
 
-class _Side:
-    """One of the two configurations."""
+class Side:
+    """One configuration, asked where its requests go."""
 
     def __init__(self, config: EdgeConfig, namers: Sequence[Namer]) -> None:
         self._hosts = HostTable(compile_places(config))
@@ -153,18 +154,20 @@ class _Side:
         return _Treated(str(plan.service), way(plan.service, plan.dtab, self._namers), place)
 
 
-def _places(
-    before: EdgeConfig, after: EdgeConfig, counted: Mapping[str, float]
+def places_of(
+    config: EdgeConfig, counted: Mapping[str, float] = MappingProxyType({})
 ) -> dict[str, tuple[bytes, bytes]]:
-    """What to compare, by name: hosts and paths of both; of wildcards, whoever was seen there."""
-    rules = [*before.host_rules, *after.host_rules]
-    exact = {rule.host for rule in rules if "*" not in rule.host}
+    """Hosts and paths by name, as host and prefix; of wildcards, whoever was seen there.
+
+    Shape: `counted` has service names as keys.
+    """
+    exact = {rule.host for rule in config.host_rules if "*" not in rule.host}
     seen = [name.removeprefix(_SVC) for name in counted if name.startswith(_SVC)]
     found: dict[str, tuple[bytes, bytes]] = {}
-    for rule in rules:
-        table = HostTable({rule.host: True})
-        hosts = [rule.host] if rule.host in exact else [rule.host.replace("*", "any")]
+    for rule in config.host_rules:
+        hosts = [rule.host.replace("*", "any")]
         if rule.host not in exact:
+            table = HostTable({rule.host: True})
             hosts += [
                 one for one in seen if one not in exact and table.find(one.encode())[1] is not None
             ]

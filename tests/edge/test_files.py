@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from config import ConfigError, json_schema, load
 from edge.edge_config import EdgeConfig
 from edge.layout import lay_out
+from tests.kits.certificates import Authority
 from tests.kits.edge_process import running_edge, send
 from tests.kits.mirror import mirror
 from weir.commands.edge import app
@@ -142,6 +145,44 @@ def test_check_says_what_to_think_about(tmp_path: Path) -> None:
     assert bad.exit_code == 1
     (problem,) = json.loads(bad.stdout)["problems"]
     assert (problem["line"], problem["column"], problem["hint"]) == (1, 1, "did you mean hosts?")
+
+
+def test_check_looks_at_what_stands_beside_the_file(tmp_path: Path) -> None:
+    soon = datetime.fromtimestamp(time.time_ns() / 1e9, UTC) + timedelta(days=5, hours=1)
+    fresh = Authority(tmp_path).issue("a.example", until=soon)
+    old = Authority(tmp_path, "old").issue("b.example", until=datetime(2021, 1, 1, tzinfo=UTC))
+    (tmp_path / "keys").mkdir()
+    file = tmp_path / "edge.yml"
+    file.write_text(f"""
+listeners:
+- {{port: 443, tls: {{certificates: [{{cert: {fresh.chain}, key: {fresh.key}}}]}}}}
+- {{port: 444, tls: {{certificates: [{{cert: {old.chain}, key: {old.key}}}]}}}}
+- {{port: 445, tls: {{certificates: [{{cert: /none.pem, key: /none.key}}]}}}}
+hosts: [a.example, b.example, {{host: c.example, redirect: {{scheme: https}}}}]
+dtab: |
+  /srv => /#/io.l5d.fs ;
+  /svc/a.example => /srv/a ;
+  /loop => /loop ;
+namers: [{{kind: io.l5d.fs, rootDir: /none}}]
+grants: {{keys: {tmp_path}/keys, audit: /none/audit.log}}
+access_log: {{path: /none/access.log}}
+""")
+    done = CliRunner().invoke(app, ["check", str(file), "--json"])
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)["warnings"]
+    for says in (
+        "namers: /none is no directory",
+        "holds no KID.pem: no grant is good",
+        "grants.audit: /none/audit.log cannot be written",
+        f"{fresh.chain} expires in 5 days",
+        f"{old.chain} expired ",
+        "TLS: /none.pem with /none.key: no such file",
+        "access_log.path: /none/access.log cannot be written",
+        f"{file}:10:3: cycle: names loop: /loop -> /loop",
+        "b.example: its requests lead nowhere by this dtab",
+    ):
+        assert len([one for one in found if says in one]) == 1, (says, found)
+    assert len(found) == 9, found
 
 
 UNTIDY = """# The file's own comment.

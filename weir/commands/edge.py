@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
@@ -104,8 +106,12 @@ def check(
     """Tell everything that is wrong with FILE, and what to think about."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    from config import ConfigError, load  # noqa: PLC0415
+    from config import ConfigError, load, read  # noqa: PLC0415
+    from edge.advice import advice  # noqa: PLC0415
     from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.placed import placed  # noqa: PLC0415
+    from naming.namers.inet import InetResolver  # noqa: PLC0415
+    from naming.system import SystemNamers  # noqa: PLC0415
 
     text = _read(file)
     try:
@@ -117,18 +123,22 @@ def check(
         else:
             typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
+    document = read(text, source=str(file), env=os.environ)
+    now = datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+    beside = advice(placed(checked, document, str(file)), [SystemNamers(InetResolver())], now)
+    warnings = [*checked.warnings, *beside]
     if as_json:
-        told = {"problems": [], "warnings": list(checked.warnings)}
-        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.write(json.dumps({"problems": [], "warnings": warnings}) + "\n")
         return
-    for warning in checked.warnings:
+    for warning in warnings:
         typer.echo(f"{file}: warning: {warning}", err=True)
     hosts = len(checked.host_rules)
     rules = len(checked.trust)
     sys.stdout.write(
         f"{file}: fine; {hosts} host rule{'s' * (hosts != 1)}, "
         f"{rules} rule{'s' * (rules != 1)} of trust, "
-        f"grants {'on' if checked.grants is not None else 'off'}\n"
+        f"grants {'on' if checked.grants is not None else 'off'}"
+        + (f"; {len(warnings)} warnings\n" if warnings else "\n")
     )
 
 
