@@ -255,7 +255,10 @@ class EdgeFace:
         if answer.body is not None:
             return Reply(answer.status, answer.body, answer.block)
         self.ambiguous += answer.stage == "path"
-        return error_reply(answer.status, answer.stage, answer.message, context, answer.block)
+        block = answer.block
+        if context.by is not None:
+            block += told_lines(context, self.router)
+        return error_reply(answer.status, answer.stage, answer.message, context, block)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
         """One line on what was wrong with the bytes.

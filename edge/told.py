@@ -35,11 +35,25 @@ def told_lines(context: EdgeContext, router: Router | None) -> bytes:
             context.tags["edge.override.effect"] = str(effect)[:_EFFECT_MAX]
         shown = str(effect) if context.trusted or context.debug else effect.outcome
         block = b"\r\nweir-override: " + _ascii(shown)[:_EFFECT_MAX]
+    if context.by is not None and context.by.may_debug:
+        block += b"\r\nweir-route: " + _ascii(_route(context, route))[:_EFFECT_MAX]
     if context.trail is not None:
         if router is not None and route is not None:
             _routing(context.trail, context, router, route)
         block += b"\r\nweir-trail: " + context.trail.as_header().encode()[:_TRAIL_MAX]
     return block
+
+
+def _route(context: EdgeContext, route: Route | None) -> str:
+    """Which way this request took, on one line; and its trace, to ask `weir explain --trace`."""
+    told = {"rule": context.place.name} if context.place is not None else {}
+    if route is not None:
+        told["service"] = str(route.service)
+        told["bound"] = state_text(route.binding.state)
+        told["dtab"] = route.tags.get("dtab.version", "")
+    if context.trace is not None:
+        told["trace"] = context.trace.trace_id.hex()
+    return "; ".join(f"{name}={value}" for name, value in told.items())
 
 
 def _routing(trail: Trail, context: EdgeContext, router: Router, route: Route) -> None:

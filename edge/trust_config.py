@@ -72,7 +72,7 @@ class TrustRule(Model):
     may_sample: bool = False
     """Whether its l5d-sample, and its trace's own decision, count."""
     may_debug: bool = False
-    """Whether `weir-debug: 1` gets it its trail, and a debug trace is kept."""
+    """Whether answers say its route, `weir-debug: 1` gets it its trail, a debug trace is kept."""
 
     @model_validator(mode="after")
     def _someone(self) -> Self:

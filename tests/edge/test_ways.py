@@ -142,6 +142,20 @@ def test_forward_passes_overrides_on_and_none_steers_it(edge: RunningEdge) -> No
     assert "\r\nl5d-ctx-dtab: /svc=>/srv/two" in answer
 
 
+def test_who_may_debug_reads_the_route_of_each_answer(edge: RunningEdge) -> None:
+    answer = ask(edge, "api.hello.world", "/v1/x", "Cookie: c=letmein")
+    found = re.search("\r\nweir-route: ([^\r]*)", answer)
+    assert found is not None
+    told = dict(part.split("=", 1) for part in found[1].split("; "))
+    assert (told["rule"], told["service"]) == ("api.hello.world/v1", "/srv/one")
+    assert told["bound"] == "</#/io.l5d.fs/one|/>"
+    assert re.fullmatch("[0-9a-f]{16}", told["trace"])
+    assert told["dtab"]
+    refused = ask(edge, "api.hello.world", "/v1/x", "Cookie: c=letmein", "l5d-dtab: /a => nope")
+    assert "\r\nweir-route: rule=api.hello.world/v1; trace=" in refused
+    assert "weir-route" not in ask(edge, "api.hello.world", "/v1/x")
+
+
 def test_who_may_debug_gets_the_trail(edge: RunningEdge) -> None:
     answer = ask(edge, "www.hello.world", "/", "Cookie: c=letmein", "weir-debug: 1")
     assert "\r\nweir-trail: client: 127.5.0.1 | host: www.hello.world | " in answer
