@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m bench $(or $(ARGS),engine --traced)
+	$(BIN)/python -m bench $(or $(ARGS),engine --all --rounds 2 --plot docs/engine.svg)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

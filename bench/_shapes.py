@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 HEADERS: Final = (
@@ -12,6 +12,7 @@ HEADERS: Final = (
     "Accept-Language: en-US,en;q=0.5",
     "Accept-Encoding: gzip, deflate, br",
     "Cookie: session=4b1c9a7e02d84f6fb0a3; theme=dark",
+    "X-Request-Id: 7c9e6679-7425-40de-944b-e07fc1f90ae7",
 )
 # Requests are made before the clock starts, and no two in a row are alike: an answer, or a head,
 # that was kept from the last one would be the wrong one.
@@ -27,11 +28,18 @@ class Shape:
     connections: int = 32
     post_bytes: int = 0
     close: bool = False  # a new connection for each request
+    tls: bool = False
+    per_s: int = 0  # requests, all connections together; 0: as many as go through
 
     @property
     def title(self) -> str:
         """What a table and a plot call it."""
-        return f"{self.name}, {self.connections} connections"
+        rate = f", {self.per_s} requests/s" if self.per_s else ""
+        return f"{self.name}, {self.connections} connections{rate}"
+
+    def paced(self, per_s: int) -> Shape:
+        """The same at a rate, from more clients who think between their requests."""
+        return replace(self, per_s=per_s, connections=max(self.connections, 128))
 
     def script(self) -> str:
         """For wrk."""
@@ -55,15 +63,25 @@ function request()
   at = at % {_KINDS} + 1
   return made[at]
 end
-"""
+{self._delay()}"""
+
+    def _delay(self) -> str:
+        """Between two requests of a connection, in whole milliseconds, evenly around the mean."""
+        if not self.per_s:
+            return ""
+        mean_ms = round(self.connections * 1_000 / self.per_s)
+        return f"function delay() return math.random(0, {2 * mean_ms}) end\n"
 
 
 SHAPES: Final = {
-    "0b": Shape("GET 0 B", "/0b"),
+    "0": Shape("GET 0 B", "/0b"),
     "1k": Shape("GET 1 KiB", "/1k"),
     "100k": Shape("GET 100 KiB", "/100k"),
     "post": Shape("POST 10 KiB", "/post", post_bytes=10_240),
     "one": Shape("GET 1 KiB", "/1k", connections=1),
-    "crowd": Shape("GET 1 KiB", "/1k", connections=1_000),
     "new": Shape("GET 1 KiB, a new connection each", "/1k", close=True),
+    "tls": Shape("GET 1 KiB, TLS", "/1k", tls=True),
+    "tls-new": Shape("GET 1 KiB, a TLS handshake each", "/1k", tls=True, close=True),
+    # Last, for it leaves the slow ones work.
+    "crowd": Shape("GET 1 KiB", "/1k", connections=1_000),
 }

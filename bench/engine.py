@@ -9,93 +9,79 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+import math
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from bench._peers.programs import PEERS, envoy_zipkin, nginx_upstream, weir_traced
-from bench._plot import bars
+from bench._measure import LOAD_CPU, PROXY_CPU, STREAM, measure, median, stream
+from bench._peers import nginx as nginx_peer
+from bench._peers import others, weirs
+from bench._peers.place import HOST, Place
+from bench._report import picture, show
 from bench._shapes import SHAPES, Shape
+from tests.kits.certificates import Authority
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bench._measure import Figure
     from bench._peers.process import Program
 
-PROXY_CPU, LOAD_CPU = 0, 1
-STREAM_MIB = 1_024
+_START_S: Final = 1.5  # of one program, with its warm-up
+
+PEERS: Final[dict[str, Callable[[Place], Program | None]]] = {
+    "nginx": nginx_peer.nginx,
+    "weir": weirs.weir,
+    "haproxy": others.haproxy,
+    "envoy": others.envoy,
+    "caddy": others.caddy,
+    "python": others.python,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One program under one load."""
+class Field:
+    """All programs of one run, plain and with TLS."""
 
-    name: str
-    load: str
-    cpu_us: float  # of the proxy, a request
-    requests_per_s: float
-    p50_ms: float
-    p99_ms: float
-    memory_mib: float
-    errors: int
+    def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
+        self.folder = folder
+        self._arguments = arguments
+        self._helpers = [nginx_peer.upstream(folder, LOAD_CPU)]
+        self._place = Place(folder, self._helpers[0].port, PROXY_CPU)
+        self.plain: list[Program] = []
+        self.tls: list[Program] = []
 
+    def start(self) -> None:
+        """Start what this run needs; whoever is not on this machine is left out, and said so."""
+        arguments, place = self._arguments, self._place
+        shapes = [SHAPES[name] for name in arguments.shapes]
+        if any(not shape.tls for shape in shapes) or arguments.stream or arguments.half:
+            self._start(place, self.plain)
+            if arguments.traced:
+                sink = nginx_peer.sink(self.folder, LOAD_CPU)
+                self._helpers.append(sink)
+                self.plain.append(weirs.weir_traced(place, sink.port))
+                traced = others.envoy_zipkin(place, sink.port)
+                self.plain += [] if traced is None else [traced]
+        if any(shape.tls for shape in shapes):
+            files = Authority(self.folder).issue(HOST)
+            self._start(replace(place, tls=files), self.tls)
 
-def measure(program: Program, shape: Shape, folder: Path, seconds: float) -> Figure:
-    """Run wrk against one program."""
-    script = folder / "load.lua"
-    script.write_text(shape.script())
-    command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{shape.connections}"]
-    command += [f"-d{seconds:g}s", "--latency", "--timeout", "10s", "-s", str(script)]
-    before = program.cpu_s()
-    done = subprocess.run(
-        [*command, f"http://127.0.0.1:{program.port}/"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    spent = program.cpu_s() - before
-    text = done.stdout
-    requests = int(_found(r"(\d+) requests in", text))
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    socket_errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    errors = int(bad.group(1)) if bad else 0
-    errors += sum(map(int, socket_errors.groups())) if socket_errors else 0
-    return Figure(
-        program.name,
-        shape.title,
-        spent / max(requests, 1) * 1e6,
-        float(_found(r"Requests/sec:\s+([\d.]+)", text)),
-        _ms(_found(r"(?m)^\s+50%\s+(\S+)", text)),
-        _ms(_found(r"(?m)^\s+99%\s+(\S+)", text)),
-        program.memory_mib(),
-        errors,
-    )
+    def _start(self, place: Place, programs: list[Program]) -> None:
+        for peer in self._arguments.only or PEERS:
+            started = PEERS[peer](place)
+            if started is None:
+                sys.stderr.write(f"{peer}: not on this machine, left out\n")
+            else:
+                programs.append(started)
 
-
-def _found(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
-    if found is None:
-        raise RuntimeError(f"wrk said something else: {text}")
-    return found.group(1)
-
-
-def _ms(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1_000.0}[unit]
-
-
-def median(figures: list[Figure]) -> Figure:
-    """Each number's median over the rounds."""
-    first = figures[0]
-    numbers = {
-        key: statistics.median(getattr(one, key) for one in figures)
-        for key in ("cpu_us", "requests_per_s", "p50_ms", "p99_ms", "memory_mib")
-    }
-    return Figure(first.name, first.load, **numbers, errors=sum(one.errors for one in figures))
+    def stop(self) -> None:
+        """End everything."""
+        for program in (*self.plain, *self.tls, *self._helpers):
+            program.stop()
 
 
 def run(arguments: argparse.Namespace) -> list[Figure]:
@@ -103,144 +89,92 @@ def run(arguments: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker drops privileges and reads files here
-        programs: list[Program] = []
-        upstream = nginx_upstream(folder, LOAD_CPU)
-        sink = _sink(folder)
+        field = Field(folder, arguments)
         try:
-            for peer in arguments.only or PEERS:
-                started = PEERS[peer](folder, upstream.port, PROXY_CPU)
-                if started is None:
-                    sys.stderr.write(f"{peer}: not on this machine, left out\n")
-                else:
-                    programs.append(started)
-            if arguments.traced:
-                programs.append(weir_traced(folder, upstream.port, PROXY_CPU, sink.port))
-                traced = envoy_zipkin(folder, upstream.port, PROXY_CPU, sink.port)
-                programs += [traced] if traced is not None else []
-            figures = _rounds(programs, arguments, folder)
-            if arguments.stream:
-                figures += stream(programs, arguments.rounds)
-            return figures
+            field.start()
+            return _rounds(field, arguments)
         finally:
-            for program in [*programs, upstream, sink]:
-                program.stop()
+            field.stop()
 
 
-def _sink(folder: Path) -> Program:
-    """Where spans of traced programs go: an nginx that takes and forgets them."""
-    from bench._peers.process import free_port, start  # noqa: PLC0415
-    from bench._peers.programs import _nginx  # noqa: PLC0415
-
-    port = free_port()
-    config = folder / "sink.conf"
-    http = f"""
-  client_max_body_size 0;
-  server {{ listen 127.0.0.1:{port}; location / {{ return 202; }} }}"""
-    config.write_text(_nginx(folder, http))
-    return start("sink", ["nginx", "-c", str(config)], port, LOAD_CPU, folder / "sink.log")
-
-
-def stream(programs: list[Program], rounds: int) -> list[Figure]:
-    """One GiB through each program: CPU per MiB, MiB/s, and memory when it is over."""
-    figures: dict[str, list[Figure]] = {}
-    for _ in range(rounds):
-        for program in programs:
-            command = ["taskset", "-c", str(LOAD_CPU), "curl", "-sS", "-o", "/dev/null"]
-            command += ["-w", "%{time_total} %{size_download}", "-H", "Host: www.hello.world"]
-            before = program.cpu_s()
-            url = f"http://127.0.0.1:{program.port}/1g"
-            done = subprocess.run([*command, url], check=True, capture_output=True, text=True)
-            seconds, size = map(float, done.stdout.split())
-            spent, mib = program.cpu_s() - before, size / 2**20
-            figure = Figure(
-                program.name,
-                "1 GiB streamed, by the MiB",
-                spent / mib * 1e6,
-                mib / seconds,
-                0.0,
-                0.0,
-                program.memory_mib(),
-                int(mib) != STREAM_MIB,
-            )
-            figures.setdefault(program.name, []).append(figure)
-    return [median(each) for each in figures.values()]
-
-
-def _rounds(programs: list[Program], arguments: argparse.Namespace, folder: Path) -> list[Figure]:
+def _rounds(field: Field, arguments: argparse.Namespace) -> list[Figure]:
     figures: dict[tuple[str, str], list[Figure]] = {}
-    for program in programs:
-        measure(program, Shape("warm-up"), folder, min(arguments.seconds, 2.0))
-    for round_number in range(arguments.rounds):
-        sys.stderr.write(f"round {round_number + 1} of {arguments.rounds}\n")
+    seconds = arguments.seconds
+    half: Shape | None = None
+
+    def each(programs: Sequence[Program], shape: Shape) -> list[Figure]:
+        found = [measure(program, shape, field.folder, seconds) for program in programs]
+        for figure in found:
+            figures.setdefault((figure.load, figure.name), []).append(figure)
+        return found
+
+    for program in field.plain:
+        measure(program, Shape("warm-up"), field.folder, min(seconds, 1.0))
+    for program in field.tls:
+        measure(program, Shape("warm-up", tls=True), field.folder, min(seconds, 1.0))
+    for number in range(arguments.rounds):
+        sys.stderr.write(f"round {number + 1} of {arguments.rounds}\n")
         for name in arguments.shapes:
-            for program in programs:
-                figure = measure(program, SHAPES[name], folder, arguments.seconds)
-                figures.setdefault((figure.load, program.name), []).append(figure)
+            each(field.tls if SHAPES[name].tls else field.plain, SHAPES[name])
+        if arguments.half:
+            if half is None:  # one rate for all programs and rounds
+                first = measure(field.plain[0], SHAPES["1k"], field.folder, seconds)
+                half = SHAPES["1k"].paced(max(100, int(first.requests_per_s / 200) * 100))
+            each(field.plain, half)
+        if arguments.stream:
+            for program in field.plain:
+                figures.setdefault((STREAM, program.name), []).append(stream(program))
     return [median(rounds) for rounds in figures.values()]
 
 
-_COLUMNS = (
-    ("", 14),
-    ("CPU µs/req", 12),
-    ("ratio", 8),
-    ("req/s", 10),
-    ("p50 ms", 9),
-    ("p99 ms", 9),
-    ("MiB", 8),
-    ("errors", 8),
-)
+def estimate_s(arguments: argparse.Namespace) -> float:
+    """How long a run takes, in seconds."""
+    programs: int = len(arguments.only or PEERS) + 2 * arguments.traced
+    starts: int = programs * (1 + any(SHAPES[name].tls for name in arguments.shapes))
+    loads: int = len(arguments.shapes) + arguments.half + arguments.stream
+    runs: int = programs * loads * arguments.rounds
+    seconds: float = arguments.seconds + 0.5
+    return starts * _START_S + runs * seconds
 
 
-def show(figures: list[Figure]) -> str:
-    """A table with ratios to nginx, load by load."""
-    lines = []
-    for load in dict.fromkeys(one.load for one in figures):
-        rows = [one for one in figures if one.load == load]
-        base = next((one for one in rows if one.name == "nginx"), rows[0])
-        lines += [
-            f"\n{load} (ratios to {base.name})",
-            "".join(f"{title:>{width}}" for title, width in _COLUMNS),
-        ]
-        lines += [
-            f"{one.name:14}{one.cpu_us:12.1f}{one.cpu_us / base.cpu_us:8.2f}"
-            f"{one.requests_per_s:10.0f}{one.p50_ms:9.2f}{one.p99_ms:9.2f}{one.memory_mib:8.0f}{one.errors:8d}"
-            for one in rows
-        ]
-    return "\n".join(lines)
+def _plain(figure: Figure) -> dict[str, object]:
+    """JSON knows no NaN."""
+    plain = asdict(figure)
+    return {**plain, "cpu_us": None if math.isnan(figure.cpu_us) else figure.cpu_us}
 
 
 def main(argv: list[str]) -> int:
-    """0 when every program answered every request."""
+    """0 when weir answered every request."""
     parser = argparse.ArgumentParser(prog="python -m bench engine", description=__doc__)
     parser.add_argument(
         "--brief", action="store_true", help="once, for a moment: does it still run?"
     )
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each program under a load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=["1k"])
-    parser.add_argument("--all", action="store_true", help="every shape, and 1 GiB streamed")
-    parser.add_argument("--stream", action="store_true", help="1 GiB streamed as well")
-    parser.add_argument("--plot", type=Path, help="write the CPU figures as an SVG picture")
+    parser.add_argument("--half", action="store_true", help="latency at half of nginx's rate, too")
+    parser.add_argument("--stream", action="store_true", help="1 GiB streamed, too")
+    parser.add_argument("--traced", action="store_true", help="with tracing at 100 %%, too")
+    parser.add_argument("--all", action="store_true", help="every shape, and all of the above")
     parser.add_argument("--only", nargs="+", choices=list(PEERS))
-    parser.add_argument("--traced", action="store_true", help="with tracing at 100 % as well")
+    parser.add_argument("--plot", type=Path, help="write the CPU figures as an SVG picture")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     if arguments.all:
-        arguments.shapes, arguments.stream = list(SHAPES), True
+        arguments.shapes = list(SHAPES)
+        arguments.stream = arguments.half = arguments.traced = True
     if arguments.brief:
         arguments.seconds, arguments.rounds = 1.0, 1
-    for tool in ("wrk", "nginx", "taskset"):
+    for tool in ("wrk", "nginx", "taskset", "curl"):
         if shutil.which(tool) is None:
             sys.stderr.write(f"{tool} is needed and not on this machine: apt-get install {tool}\n")
             return 1
+    sys.stderr.write(f"this takes about {estimate_s(arguments) / 60:.1f} minutes\n")
     figures = run(arguments)
     if arguments.plot is not None:
-        groups: dict[str, dict[str, float]] = {}
-        for one in figures:
-            groups.setdefault(one.load, {})[one.name] = one.cpu_us
-        arguments.plot.write_text(bars("CPU of the proxy, a request", groups, "µs"))
+        arguments.plot.write_text(picture(figures))
     if arguments.json:
-        sys.stdout.write(json.dumps([asdict(one) for one in figures], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_plain(one) for one in figures], indent=2) + "\n")
     else:
         sys.stdout.write(show(figures) + "\n")
     return 1 if any(one.errors for one in figures if one.name.startswith("weir")) else 0

@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench._peers.process import free_port, start
-from bench._peers.programs import nginx, nginx_upstream, weir_before
+from bench._measure import LOAD_CPU, PROXY_CPU, Figure, measure, median
+from bench._peers.nginx import nginx
+from bench._peers.nginx import upstream as nginx_upstream
+from bench._peers.place import Place
+from bench._peers.weirs import gateway, incoming
+from bench._report import show
 from bench._shapes import Shape
-from bench.engine import LOAD_CPU, PROXY_CPU, Figure, measure, median, show
 
 if TYPE_CHECKING:
     from bench._peers.process import Program
@@ -45,50 +48,28 @@ class Row:
         )
 
 
-def _incoming(folder: Path, upstream: int, name: str) -> Program:
-    port = free_port()
-    discovery = folder / "discovery"
-    discovery.mkdir(exist_ok=True)
-    (discovery / "behind").write_text(f"127.0.0.1 {upstream}\n")
-    config = folder / f"{name}.yaml"
-    config.write_text(f"""
-admin: {{port: 0}}
-namers:
-- {{kind: io.l5d.fs, rootDir: "{discovery}"}}
-routers:
-- protocol: http
-  label: incoming
-  dtab: /svc => /#/io.l5d.fs/behind
-  servers:
-  - {{ip: 127.0.0.1, port: {port}, links: true}}
-""")
-    command = [sys.executable, "-m", "weir", "mesh", str(config)]
-    return start(name, command, port, PROXY_CPU, folder / f"{name}.log")
-
-
 def run(arguments: argparse.Namespace) -> list[Figure]:
     """All rows under all loads, interleaved."""
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
+        folder = Path(name)
         folder.chmod(0o755)  # nginx's worker drops privileges and reads files here
         upstream = nginx_upstream(folder, LOAD_CPU)
         started: list[Program] = [upstream]
 
-        def pair(name: str, back: Program | None, front: Program | None) -> list[Row]:
+        def pair(title: str, back: Program | None, front: Program | None) -> list[Row]:
             started.extend(one for one in (front, back) if one is not None)
-            return [Row(name, front, back)] if front is not None and back is not None else []
+            return [Row(title, front, back)] if front is not None and back is not None else []
 
         try:
-            second = nginx(folder, upstream.port, PROXY_CPU)
-            rows = pair(
-                "nginx",
-                second,
-                None if second is None else nginx(folder, second.port, PROXY_CPU),
-            )
-            for name, links in (("weir", False), ("weir, linked", True)):
-                back = _incoming(folder, upstream.port, f"incoming-{links}")
-                front = weir_before(folder, back.port, PROXY_CPU, links=links)
-                rows += pair(name, back, front)
+            place = Place(folder, upstream.port, PROXY_CPU)
+            second = nginx(place, name="nginx-2")
+            first = None if second is None else nginx(replace(place, upstream=second.port))
+            rows = pair("nginx", second, first)
+            for title, links in (("weir", False), ("weir, linked", True)):
+                back = incoming(place, f"incoming-{links}")
+                more = f"links: {str(links).lower()}\n"
+                front = gateway(f"edge-{links}", replace(place, upstream=back.port), more)
+                rows += pair(title, back, front)
             figures: dict[tuple[str, str], list[Figure]] = {}
             for row in rows:
                 row.measure(Shape("warm-up"), folder, min(arguments.seconds, 2.0))

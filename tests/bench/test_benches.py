@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 BENCHES = sorted(file.stem for file in Path("bench").glob("*.py") if not file.stem.startswith("_"))
-NEEDS = dict.fromkeys(("engine", "hop"), ("nginx", "wrk", "taskset"))
+NEEDS = dict.fromkeys(("access_log", "engine", "hop"), ("nginx", "wrk", "taskset", "curl"))
 
 
 @pytest.mark.parametrize("name", BENCHES)
