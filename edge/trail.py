@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wire.head import L5D, header_lines
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from edge.grants import Grant, GrantRefused
     from edge.rules import Rule
     from wire.request import RequestHead
+
+
+_OF_WEIR: Final = re.compile("weir[-_.]", re.IGNORECASE)
 
 
 class Step(NamedTuple):
@@ -110,6 +114,10 @@ class Trail:
             if L5D.fullmatch(name)
         ]
         for name, value in ours:
+            if _OF_WEIR.match(name) and name.lower() != "weir-debug":
+                # It may be a grant, and trails are shown and logged.
+                self.add("header", f"{name}, {len(value)} characters, ends here")
+                continue
             kept = rule is not None and rule.may is not None
             self.add("header", f"{name}: {value} is {'read' if kept else 'dropped'}")
         if context.local:

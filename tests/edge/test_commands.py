@@ -69,6 +69,25 @@ def test_a_grant_is_made_looked_at_and_withdrawn(keys: Path) -> None:
     assert "revoked" in told.stdout
 
 
+def test_what_is_withdrawn_stands_in_the_list_whatever_its_comments_say(tmp_path: Path) -> None:
+    file = tmp_path / "revoked.txt"
+    file.write_text("abc # with def, and name:bob")
+    for word in ("def", "name:bob", "abc", "def"):
+        assert grant("revoke", word, f"--file={file}").exit_code == 0
+    assert file.read_text() == "abc # with def, and name:bob\ndef\nname:bob\n"
+
+
+def test_no_trail_shows_a_grant(keys: Path) -> None:
+    """Trails go to terminals, pages and logs."""
+    token = mint(keys, "--override=/a => /b", "--debug").stdout.strip()
+    file = keys / "edge.yml"
+    file.write_text(f"hosts: [www.hello.world]\ngrants: {{keys: {keys}/keys}}\n")
+    for words in (["--grant", token], ["-H", f"WEIR_GRANT: {token}"]):
+        told = ask("www.hello.world", f"--config={file}", *words).stdout
+        assert token not in told
+        assert f", {len(token)} characters, ends here" in told
+
+
 def test_a_link_is_for_a_browser(keys: Path) -> None:
     link = mint(keys, "--link=https://www.hello.world/").stdout.strip()
     assert link.startswith("https://www.hello.world/.weir/grant#ey")

@@ -102,3 +102,27 @@ def test_answers_are_edited_alike(lines: list[str], trusted: bool, host: str) ->
             return
         blocks.append(face.answer_block(response, context, success=True))
     assert normal(blocks[0]) == normal(blocks[1])
+
+
+@given(LINES, st.sampled_from(["www.hello.world", "edited.example"]))
+def test_nothing_of_ours_passes_whatever_an_outsider_sends(lines: list[str], host: str) -> None:
+    outside = [line for line in lines if "letmein" not in line]
+    raw = "\r\n".join(("GET /a HTTP/1.1", f"Host: {host}", *outside)).encode() + b"\r\n\r\n"
+    for face in (BULK, PLAIN):
+        try:
+            request = read_request_head(raw, EDGE_LIMITS)
+        except BadRequest:
+            return
+        read = face.read(request, PEER)
+        assert isinstance(read, tuple)
+        context, _ = read
+        assert (context.local, context.trace, context.trusted) == (b"", None, False)
+        passed = header_lines(face.upstream_block(request, context, PEER))
+        names = [name.lower() for name, _ in passed]
+        assert not [name for name in names if OURS.match(name) or TRACES.match(name)]
+        assert names.count(b"host") == names.count(b"x-forwarded-for") == 1
+        assert dict(passed)[b"X-Forwarded-For"] == PEER.ip.encode()
+
+
+OURS = re.compile(rb"(?:l5d|weir)[-_.]")
+TRACES = re.compile(rb"traceparent|tracestate|b3\Z|x-b3-|baggage|x-real-ip")

@@ -36,6 +36,19 @@ app = typer.Typer(
 _TTL: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 STDIN: Final = "-"
+# What people call the claims of a token.
+_CALLED: Final = {
+    "kid": "signed by",
+    "sub": "for",
+    "jti": "id",
+    "nbf": "from",
+    "exp": "until",
+    "hosts": "on",
+    "dtab": "override",
+    "prefixes": "may override",
+    "targets": "to",
+    "reads_only": "reads only",
+}
 _PRIVATE_MODE: Final = 0o600
 
 
@@ -148,7 +161,7 @@ def _scope(services: str, targets: str) -> Capability | None:
     if not services and not targets:
         return None
     if not (services and targets):
-        typer.echo("warning: overrides need both --services and --targets", err=True)
+        _fail("an override of one's own needs both --services and --targets", USAGE)
     return Capability(
         prefixes=tuple(map(read_prefix, _list(services))),
         targets=tuple(map(read_prefix, _list(targets))),
@@ -216,7 +229,7 @@ def inspect(
         for name, value in said.items():
             shown = _stamp(value) if name in ("nbf", "exp") else value
             shown = ", ".join(shown) if isinstance(shown, list) else shown
-            sys.stdout.write(f"{name:<11} {shown}\n")
+            sys.stdout.write(f"{_CALLED.get(name, name):<13} {shown}\n")
     if not fine:
         raise typer.Exit(FAILED)
 
@@ -242,7 +255,8 @@ def revoke(
         text = file.read_text("utf-8") if file.exists() else ""
         if text and not text.endswith("\n"):
             text += "\n"
-        write_atomically(file, text if word in text.split() else f"{text}{word}\n")
+        there = {line.partition("#")[0].strip() for line in text.splitlines()}
+        write_atomically(file, text if word in there else f"{text}{word}\n")
     except OSError as error:
         _fail(f"{file}: {error.strerror}")
     typer.echo(f"{file}: {word} is withdrawn", err=True)
