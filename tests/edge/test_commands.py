@@ -10,14 +10,13 @@ import re
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from edge.past import past_lines
 from tests.kits.running import running, until
 from weir.commands.explain import explain
 from weir.commands.grant import app
@@ -272,7 +271,7 @@ def test_a_past_request_is_explained_by_its_spans(tmp_path: Path) -> None:
             return None
 
         told = ask(f"--trace={until(whole)}", f"--collector={system.collector}").stdout
-        assert told.startswith("edge server ")
+        assert told.startswith("edge /svc/www.hello.world at ")
         for line in (
             "host rule     www.hello.world",
             "trusted by    dogfood",
@@ -280,16 +279,15 @@ def test_a_past_request_is_explained_by_its_spans(tmp_path: Path) -> None:
         ):
             assert f"    {line}\n" in told
         assert re.search(r"bound to      \S*/#/io.l5d.fs/world-v2\n", told)
-        assert len(re.findall(r"^ *\S+ (?:server|client) ", told, re.MULTILINE)) == 8
-
-
-def test_a_story_survives_any_spans() -> None:
-    odd: list[dict[str, Any]] = [
-        {"id": "1", "traceId": "1", "parentId": "2"},
-        {"id": "2", "traceId": "1", "parentId": "1"},
-        {"id": "3", "traceId": "1", "kind": "CLIENT", "remoteEndpoint": {}, "tags": {"error": "x"}},
-        {"id": "3", "traceId": "1", "kind": "SERVER", "duration": 1_500},
-    ]
-    told = list(past_lines(odd))
-    assert told[0] == "? client "
-    assert "  ? server , 1.5 ms" in told
+        assert len(re.findall(r"^ *\w+ (?:/svc/|→ )", told, re.MULTILINE)) == 8
+        assert "    dentries      /svc=>/host\n" in told
+        assert re.search(r"^ {10,}/host/world=>/srv/world-v2\n", told, re.MULTILINE)
+        # And back: a table's version in the story finds the trace among its route's.
+        [version] = re.findall(r"outgoing /svc/world at .*\n +service .*\n +table +(\w{8})\n", told)
+        found = system.traces(
+            annotationQuery=f"service=/svc/world and dtab.version={version} and "
+            "client=/%/io.weir.daemonset/4141/#/io.l5d.fs/world-v2"
+        )
+        assert {span["traceId"] for trace in found for span in trace} == {until(whole)}
+        page = httpx.get(f"{system.collector}/traces/{until(whole)}/why").text
+        assert "/host/world=&gt;/srv/world-v2" in page

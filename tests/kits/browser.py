@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Page
+    from playwright.async_api import ConsoleMessage, Page, Request
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -31,20 +31,38 @@ MARKS = [
 
 
 @contextlib.asynccontextmanager
-async def tab(*flags: str, problems: list[str] | None = None) -> AsyncIterator[Page]:
-    """A tab. A script's error or a missing resource fails the test, or joins `problems`."""
+async def tab(
+    *flags: str, problems: list[str] | None = None, width: int = 1280, height: int = 800
+) -> AsyncIterator[Page]:
+    """A tab.
+
+    A script's error, a dialog or a missing resource fails the test, or joins `problems`.
+    """
     found: list[str] = [] if problems is None else problems
+    pages: set[str] = set()
+
+    def asked(request: Request) -> None:
+        if request.is_navigation_request():
+            pages.add(request.url)
+
+    def heard(line: ConsoleMessage) -> None:
+        # A page that answers 400 or 404 is told of as well; what it asks for must be there.
+        if line.type == "error" and line.location["url"] not in pages:
+            found.append(f"{line.text} {line.location['url']}")
+
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=[*FLAGS, *flags]
         )
         context = await browser.new_context(
-            viewport={"width": 1280, "height": 800}, ignore_https_errors=True
+            viewport={"width": width, "height": height}, ignore_https_errors=True
         )
         page = await context.new_page()
         page.on("pageerror", lambda error: found.append(str(error)))
-        page.on("console", lambda line: found.append(line.text) if line.type == "error" else None)
+        page.on("dialog", lambda dialog: found.append(f"a dialog: {dialog.message}"))
+        page.on("request", asked)
+        page.on("console", heard)
         yield page
         await browser.close()
-    if problems is None:
-        assert found == []
+    if problems is None and found:
+        pytest.fail("\n".join(found))

@@ -95,3 +95,49 @@ def deep(now_us: int, depth: int) -> list[dict[str, object]]:
         took = (depth - level) * 20
         parent = trace.call(f"s{level % 7}", f"s{(level + 1) % 7}", "next", level, took, parent)
     return trace.spans
+
+
+def wide(now_us: int, count: int) -> list[dict[str, object]]:
+    """One trace of many small spans, three below each; every thousandth fails."""
+    place = {"serviceName": "batch", "ipv4": "10.0.0.1"}
+    return [
+        {
+            "traceId": "00000000000000aa",
+            "id": f"{number + 1:016x}",
+            "name": f"step {number % 50}",
+            "kind": "SERVER",
+            "timestamp": now_us + number * 3,
+            "duration": 1_000 + number % 700,
+            "localEndpoint": place,
+            "tags": {"item": str(number)} | ({"error": "late"} if number % 1_000 == 7 else {}),
+        }
+        | ({"parentId": f"{(number - 1) // 3 + 1:016x}"} if number else {})
+        for number in range(count)
+    ]
+
+
+MARKUP = "<img src=x onerror=alert(1)>'\"&</script><script>alert(2)</script>"
+
+
+def hostile(now_us: int) -> list[dict[str, object]]:
+    """Markup wherever a sender may write: names, places, tags, notes, a router's own tags."""
+    keys = ("router.label", "service", "client", "dtab.local", "dtab.trail", "edge.rule")
+    route = dict.fromkeys(keys, MARKUP)
+    tags = route | {MARKUP: MARKUP, "error": MARKUP, "http.status_code": MARKUP}
+    place = {"serviceName": MARKUP, "ipv4": MARKUP}
+    return [
+        {
+            "traceId": "00000000000000bb",
+            "id": f"{number:016x}",
+            "name": MARKUP + str(number),
+            "kind": kind,
+            "timestamp": now_us + number,
+            "duration": 1_000,
+            "localEndpoint": place,
+            "remoteEndpoint": {"serviceName": MARKUP + "2"},
+            "annotations": [{"timestamp": now_us + number, "value": MARKUP}],
+            "tags": dict(tags),
+        }
+        | ({"parentId": f"{number - 1:016x}"} if number > 1 else {})
+        for number, kind in ((1, "SERVER"), (2, "CLIENT"), (3, "SERVER"))
+    ]

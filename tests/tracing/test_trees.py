@@ -16,7 +16,9 @@ from tracing.pipeline.tree import Node, build, merge
 from tracing.ui.compare import compare
 from tracing.ui.critical import critical_path
 from tracing.ui.graph import lay_out
-from tracing.ui.view import hits, show_us, waterfall
+from tracing.ui.hits import hits
+from tracing.ui.names import show_us
+from tracing.ui.view import waterfall
 
 ids = st.integers(1, 6)
 KINDS: list[Kind | None] = [None, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"]
@@ -79,7 +81,9 @@ def test_a_shared_server_span_hangs_below_its_client() -> None:
     server = span(1, 2, kind="SERVER", service="api")
     child = span(1, 3, parent=2, service="api")
     tree = build(merge([child, server, client, span(1, 1, service="web")]))
-    rows = [(bar.title, bar.depth) for bar in waterfall([child, server, client, span(1, 1)]).bars]
+    rows = [
+        (row.name.who, row.depth) for row in waterfall([child, server, client, span(1, 1)]).rows
+    ]
     assert tree.span is not None
     assert rows == [("web", 0), ("web", 1), ("api", 2), ("api", 3)]
 
@@ -135,13 +139,14 @@ def test_the_critical_path_follows_what_was_waited_for() -> None:
 @given(traces)
 def test_any_trace_can_be_shown(trace: list[V2Span]) -> None:
     shown = waterfall(trace)
-    for bar in shown.bars:
+    assert {row.span.id for row in shown.rows} == {span.id for span in trace}
+    for bar in shown.bars(shown.rows):
         assert 0 <= bar.left <= 100
         assert 0 <= bar.left + bar.width <= 100.01
     assert len(hits([trace])) == 1
-    a, b, pairs = compare(trace, trace)
+    pairs = compare(shown, waterfall(trace))
     assert all(pair.delta_us == 0 for pair in pairs)
-    assert len(a.bars) == len(b.bars)
+    assert len(pairs) == len(shown.rows)
 
 
 @given(st.lists(st.builds(Link, st.sampled_from("abcdef"), st.sampled_from("abcdef"), ids)))
@@ -162,8 +167,8 @@ def test_callees_stand_right_of_their_callers() -> None:
 def test_a_realistic_trace_reads_well() -> None:
     [trace] = traffic(1_763_000_000_000_000, 1)
     shown = waterfall(decode_lenient(to_json(trace)))
-    assert [bar.depth for bar in shown.bars] == [0, 1, 2, 3, 4, 5, 4, 5, 2, 3, 4, 5]
-    assert shown.services[0][0] in ("edge", "cart")
+    assert [row.depth for row in shown.rows] == [0, 1, 2, 3, 4, 5, 4, 5, 2, 3, 4, 5]
+    assert shown.members[0][0] in ("edge", "cart")
     assert not shown.headless
 
 

@@ -5,9 +5,10 @@ Source: Zipkin's rules for dependencies and its page's for display, which are th
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from copy import copy as _copy
 from dataclasses import dataclass, field
-
-import msgspec
+from operator import attrgetter
+from typing import Final
 
 from tracing.pipeline.model import V2Endpoint, V2Span
 from tracing.pipeline.normalise import sorted_annotations, sorted_tags
@@ -32,6 +33,9 @@ def _order(span: V2Span) -> tuple[object, ...]:
         where is not None,
         tuple((text is None, text or "") for text in texts),
     )
+
+
+_id: Final = attrgetter("id")
 
 
 def _agree(first: _Place, second: _Place) -> bool:
@@ -79,7 +83,11 @@ def merge(spans: Sequence[V2Span]) -> list[V2Span]:
     out: list[V2Span] = []
     known = _place(None)  # the endpoint of the span being joined, of all its parts
     original_shared = False
-    for part in sorted(spans, key=_order):
+    # By id first: of 100,000 spans few share one, and whole keys for all of them take 0.3 s.
+    parts = sorted(spans, key=_id)
+    if len({span.id for span in parts}) < len(parts):
+        parts.sort(key=_order)
+    for part in parts:
         last = out[-1] if out else None
         same_id = last is not None and last.id == part.id
         place, shared = _place(part.local_endpoint), bool(part.shared)
@@ -88,7 +96,8 @@ def merge(spans: Sequence[V2Span]) -> list[V2Span]:
             out[-1] = _join(last, part)
             continue
         known, original_shared = place, shared
-        span = msgspec.structs.replace(part, trace_id=trace_id)
+        span = _copy(part)
+        span.trace_id = trace_id
         if last is not None and same_id:
             if last.kind == "CLIENT" and span.kind == "SERVER":
                 span.shared = True

@@ -1,5 +1,6 @@
 """Services and their calls, laid out in columns from callers to callees. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,8 @@ _HEIGHT: Final = 30
 _GAP_X: Final = 110
 _GAP_Y: Final = 16
 _MARGIN: Final = 12
+# A curve bends to three quarters of where its handles are: to the middle of the gap below.
+_ROUND: Final = (_HEIGHT + _GAP_Y) * 2 // 3
 SERVICES_MAX: Final = 200  # drawn; a picture of more is none
 
 
@@ -27,13 +30,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A link's curve. Units: thick in pixels, failing in percent of its calls."""
+    """A link's curve. Units: thick and places in pixels, failing in percent of its calls."""
 
     link: Link
     curve: str
     back: bool
     thick: float
     failing: float
+    label_x: float
+    label_y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,27 +124,43 @@ def lay_out(links: Sequence[Link]) -> Graph:
             x = _MARGIN + number * (_WIDTH + _GAP_X)
             y = _MARGIN + top + row * (_HEIGHT + _GAP_Y)
             boxes[name] = Box(name, x, y, calls, errors)
+    callers, callees = (
+        Counter(link.parent for link in drawn),
+        Counter(link.child for link in drawn),
+    )
     most = max((link.call_count for link in drawn), default=1)
     return Graph(
         boxes=list(boxes.values()),
-        arrows=[_arrow(link, boxes, most) for link in drawn],
+        arrows=[
+            _arrow(link, boxes, column, most, (callers[link.parent], callees[link.child]))
+            for link in drawn
+        ],
         width=2 * _MARGIN + max(len(rows), 1) * (_WIDTH + _GAP_X) - _GAP_X,
         height=2 * _MARGIN + max(tallest, 1) * (_HEIGHT + _GAP_Y) + _GAP_Y,
         left_out=len(weight) - len(names),
     )
 
 
-def _arrow(link: Link, boxes: dict[str, Box], most: int) -> Arrow:
+def _arrow(
+    link: Link, boxes: dict[str, Box], column: dict[str, int], most: int, meeting: tuple[int, int]
+) -> Arrow:
+    """Shape: `meeting` counts the arrows from its caller and to its callee."""
     first, second = boxes[link.parent], boxes[link.child]
     x1, y1 = first.x + _WIDTH, first.y + _HEIGHT // 2
     x2, y2 = second.x, second.y + _HEIGHT // 2
     bend = _GAP_X // 2
-    # A call back closes a cycle: it goes round below the boxes between.
-    drop = 0 if x2 > x1 else _HEIGHT + _GAP_Y
+    # At the end where fewer arrows meet, so that numbers are apart.
+    share = 0.3 if meeting[1] > meeting[0] else 0.7
+    near, far = (1 - share) ** 3, share**3
+    bent, bent_more = 3 * (1 - share) ** 2 * share, 3 * (1 - share) * share**2
+    # A call back closes a cycle, one over a column would hide behind a box: both go round below.
+    drop = 0 if column[link.child] - column[link.parent] == 1 else _ROUND
     return Arrow(
         link=link,
         curve=f"M{x1} {y1} C{x1 + bend} {y1 + drop} {x2 - bend} {y2 + drop} {x2} {y2}",
         back=x2 <= x1,
         thick=round(1.0 + 2.5 * link.call_count / most, 2),
+        label_x=round(near * x1 + bent * (x1 + bend) + bent_more * (x2 - bend) + far * x2, 1),
+        label_y=round(near * y1 + bent * (y1 + drop) + bent_more * (y2 + drop) + far * y2 - 4, 1),
         failing=round(100 * link.error_count / max(link.call_count, 1), 1),
     )

@@ -146,7 +146,10 @@ def _live(question: Question, admin: str) -> dict[str, Any]:
 def _past(trace: str, collector: str, *, as_json: bool) -> None:
     import httpx  # noqa: PLC0415
 
-    from edge.past import past_lines  # noqa: PLC0415
+    from tracing.pipeline.decode.v2_json import decode_lenient  # noqa: PLC0415
+    from tracing.pipeline.model import SpanError  # noqa: PLC0415
+    from tracing.ui.story import lines, story  # noqa: PLC0415
+    from tracing.ui.view import waterfall  # noqa: PLC0415
 
     if not _TRACE_ID.fullmatch(trace):
         _fail(f"{trace} is no trace id: 16 or 32 hex digits", USAGE)
@@ -159,8 +162,11 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
         _fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
     if answer.status_code != httpx.codes.OK:
         _fail(f"{collector}: {answer.status_code}")
-    spans = answer.json()
     if as_json:
-        sys.stdout.write(json.dumps(spans) + "\n")
+        sys.stdout.write(answer.text.rstrip("\n") + "\n")
         return
-    show(past_lines(spans))
+    try:
+        told = story(waterfall(decode_lenient(answer.content)))
+    except SpanError as error:
+        _fail(f"{collector} does not answer as a collector does: {error}")
+    show(lines(told))

@@ -1,0 +1,91 @@
+"""Zipkin's own page on our API: what people do with it, in a real browser."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Page
+
+from tests.kits.browser import MARKS, tab
+from tests.tracing.pages_data import traffic
+from tracing.pipeline.collector import Collector, bind
+from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.ui.lens import LensError, read_lens
+
+# Where `mvn dependency:get -Dartifact=io.zipkin:zipkin-lens:3.4.3` puts it, or WEIR_LENS says.
+LENS = Path(
+    os.environ.get("WEIR_LENS")
+    or Path.home() / ".m2/repository/io/zipkin/zipkin-lens/3.4.3/zipkin-lens-3.4.3.jar"
+)
+
+needs_lens = pytest.mark.skipif(not LENS.exists(), reason=f"no Zipkin Lens at {LENS}")
+
+pytestmark = MARKS
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    store = SqliteStore(":memory:", keys=["http.method"])
+    settings = Settings(autocomplete_keys=("http.method",))
+    started = Collector(store, settings, bind("127.0.0.1", 0), lens=read_lens(LENS))
+    await started.start()
+    yield started
+    await started.aclose()
+
+
+@pytest.fixture
+async def ids(collector: Collector) -> list[str]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        traces = list(traffic(time.time_ns() // 1000))
+        for trace in traces:
+            await client.post(collector.url + "/api/v2/spans", json=trace)
+    return [str(trace[0]["traceId"]) for trace in traces]
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    async with tab() as opened:
+        yield opened
+
+
+def test_a_jar_without_lens_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LensError):
+        read_lens(tmp_path)
+    (tmp_path / "x.jar").write_bytes(b"no jar")
+    with pytest.raises(LensError):
+        read_lens(tmp_path / "x.jar")
+
+
+@needs_lens
+async def test_zipkins_own_page_searches_our_store(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(f"{collector.url}/zipkin/?lookback=15m&limit=50")
+    await page.get_by_role("button", name="Run Query").click()
+    await page.get_by_text("internet: get /cart").nth(len(ids) - 1).wait_for()
+
+
+@needs_lens
+async def test_zipkins_own_page_shows_our_trace(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(f"{collector.url}/zipkin/traces/{ids[4]}")
+    await page.get_by_text("get /price/{item}").first.wait_for()
+    assert await page.get_by_text("postgres").count() == 0
+
+
+@needs_lens
+async def test_zipkins_own_page_draws_our_dependencies(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(f"{collector.url}/zipkin/dependency")
+    async with page.expect_response("**/api/v2/dependencies**") as asked:
+        await page.get_by_role("button", name="Run Query").click()
+    answer = await asked.value
+    assert {"parent": "users", "child": "postgres", "callCount": 14} in await answer.json()
+    await page.locator("canvas").first.wait_for()
+    assert ids

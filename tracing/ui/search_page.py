@@ -1,0 +1,157 @@
+"""The page that finds traces."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tracing.pipeline.http.query_args import ArgumentError, read_args, trace_query
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.search import TraceQuery
+from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.port import SpanStore
+from tracing.ui.hits import Hit, hits, plot
+from tracing.ui.render import DEFAULT_LOOKBACK_MS, LOOKBACKS, Renderer, Step, place_of
+
+_LIMIT: Final = "20"
+_CHOICES_MAX: Final = 200  # of one list of values
+_UNITS_US: Final = (("ms", 1e3), ("µs", 1), ("us", 1), ("s", 1e6), ("", 1))
+
+
+def duration_us(text: str) -> str:
+    """A duration as people type it ("20ms", "1.5s", "300") in microseconds. Raises."""
+    text = text.strip().lower().replace(" ", "")
+    for unit, factor in _UNITS_US:
+        if text.endswith(unit):
+            digits = text.removesuffix(unit)
+            try:
+                return str(int(float(digits) * factor)) if digits else ""
+            except (ValueError, OverflowError) as error:
+                raise ArgumentError(f"{text} is no duration; try 20ms or 1.5s") from error
+    return ""
+
+
+def until_ms(text: str) -> str:
+    """A time of the form's, UTC, in milliseconds since 1970. Raises: ArgumentError."""
+    try:
+        return str(int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000))
+    except (ValueError, OverflowError) as error:
+        raise ArgumentError(f"{text} is no time; try 2026-01-31T14:05") from error
+
+
+def read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
+    """The search of the page's form: the API's, with durations and times as people type them.
+
+    Of its own it has `until` (UTC), `route` (the tag `service`) and `error`.
+    """
+    read = {name: value for name, value in args.items() if value.strip()}
+    for name in ("minDuration", "maxDuration"):
+        if name in read:
+            read[name] = duration_us(read[name])
+    if "maxDuration" in read:
+        read.setdefault("minDuration", "1")
+    if "until" in read:
+        read["endTs"] = until_ms(read["until"])
+    terms = [read.get("annotationQuery", "")]
+    terms += [f"service={read['route']}"] if "route" in read else []
+    terms += ["error"] if "error" in read else []
+    read["annotationQuery"] = " and ".join(filter(None, terms))
+    read.setdefault("lookback", str(DEFAULT_LOOKBACK_MS))
+    read.setdefault("limit", _LIMIT)
+    return trace_query(read, now_ms=now_ms, lookback_ms=DEFAULT_LOOKBACK_MS)
+
+
+class SearchPage:
+    """`/traces`."""
+
+    def __init__(self, store: SpanStore, settings: Settings, renderer: Renderer) -> None:
+        self._store = store
+        self._settings = settings
+        self._renderer = renderer
+
+    async def show(self, request: Request) -> Response:
+        """The form, and what it found."""
+        args = read_args(request.scope["query_string"])
+        if args.get("id"):
+            place = "/traces/" + quote(args["id"].strip(), safe="")
+            return Response(status_code=302, headers={"location": place})
+        now_ms = time.time_ns() // 1_000_000
+        error = ""
+        traces: list[list[V2Span]] = []
+        query: TraceQuery | None = None
+        try:
+            query = read_query(args, now_ms)
+            if self._settings.search_enabled:
+                traces = await self._store.search(query)
+        except ArgumentError as problem:
+            error = str(problem)
+        found = await asyncio.to_thread(hits, traces)
+        if args.get("sort") == "longest":
+            found.sort(key=lambda hit: hit.took_us, reverse=True)
+        service = args.get("serviceName", "").lower()
+        return await self._renderer.large(
+            "search.html",
+            args=args,
+            error=error,
+            hits=found,
+            plot=plot(found),
+            searched=query,
+            links=_links(args, query, found),
+            wider=_wider(args, query),
+            search_enabled=self._settings.search_enabled,
+            services=(await self._store.services())[:_CHOICES_MAX],
+            span_names=(await self._store.span_names(service))[:_CHOICES_MAX] if service else [],
+            remotes=(await self._store.remote_services(service))[:_CHOICES_MAX] if service else [],
+            routes=_routes(traces),
+            lookbacks=LOOKBACKS,
+            lookback=query.lookback_ms if query else DEFAULT_LOOKBACK_MS,
+            place=place_of(request) or "http://127.0.0.1:9411",
+        )
+
+
+def _routes(traces: Sequence[Sequence[V2Span]]) -> list[str]:
+    """Service names that routers have written into what was found."""
+    found = {(s.tags or {}).get("service", "") for trace in traces for s in trace}
+    return sorted(found - {""})[:_CHOICES_MAX]
+
+
+def _links(args: Mapping[str, str], query: TraceQuery | None, found: Sequence[Hit]) -> list[Step]:
+    """Where to go on from what was found."""
+    if query is None or not found:
+        return []
+    fixed = {name: value for name, value in args.items() if name not in ("until", "endTs")}
+    lookback = {"lookback": str(query.lookback_ms)}
+    steps = [Step("link to just these", _href(fixed | lookback | {"endTs": str(query.end_ms)}))]
+    if len(found) >= query.limit:
+        older = {"endTs": str(min(hit.start_us for hit in found) // 1_000)}
+        steps.append(Step("show more", _href({**args, "limit": str(min(query.limit * 5, 1_000))})))
+        steps.append(Step("show older", _href(fixed | lookback | older)))
+    if "until" in args or "endTs" in args:
+        steps.append(Step("back to now", _href(fixed)))
+    return steps
+
+
+def _wider(args: Mapping[str, str], query: TraceQuery | None) -> list[Step]:
+    """What to try where nothing was found."""
+    if query is None:
+        return []
+    steps = [
+        Step(f"search the {text}", _href({**args, "lookback": str(ms)}))
+        for ms, text in LOOKBACKS
+        if ms > query.lookback_ms
+    ][-2:]
+    narrow = {"lookback", "limit", "sort"}
+    if set(filter(args.get, args)) - narrow:
+        steps.append(
+            Step("leave out all conditions", _href({k: v for k, v in args.items() if k in narrow}))
+        )
+    return steps
+
+
+def _href(args: Mapping[str, str]) -> str:
+    return "/traces?" + urlencode({name: value for name, value in args.items() if value})

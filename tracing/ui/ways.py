@@ -1,0 +1,118 @@
+"""Which ways requests took: a service's clients with their shares, summed over traces. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tracing.pipeline.links import Link
+from tracing.pipeline.model import V2Span
+from tracing.ui.names import member_of, short_client, show_us
+from tracing.ui.view import Waterfall, is_error, waterfall
+
+WAYS_MAX: Final = 500
+
+
+@dataclass(slots=True)
+class Way:
+    """Calls of one router for a service to one client under one table.
+
+    Shape: `client` is its short name, `clients` the whole ones: each node may have its own; `share`
+    is percent of the service's calls at that router.
+    """
+
+    router: str
+    service: str
+    client: str
+    version: str
+    local: str
+    clients: set[str] = field(default_factory=set)
+    calls: int = 0
+    errors: int = 0
+    share: float = 0.0
+    times_us: list[int] = field(default_factory=list)
+
+    def took(self, percent: int) -> str:
+        """A percentile of the calls' durations."""
+        times = sorted(self.times_us)
+        return show_us(times[min(len(times) * percent // 100, len(times) - 1)]) if times else "?"
+
+    def query(self, client: str) -> str:
+        """The search for the traces that went this way."""
+        tags = {
+            "router.label": self.router,
+            "service": self.service,
+            "client": client,
+            "dtab.version": self.version,
+            "dtab.local": self.local,
+        }
+        return " and ".join(f"{key}={value}" for key, value in tags.items() if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What some traces say of ways. Shape: `links` join callers and clients by short name."""
+
+    traces: int
+    ways: list[Way]
+    links: list[Link]
+    left_out: int
+
+
+def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
+    """The ways that the traces' client spans took, the busiest first."""
+    ways: dict[tuple[str, ...], Way] = {}
+    totals: Counter[tuple[str, str]] = Counter()
+    calls: Counter[tuple[str, str]] = Counter()
+    errors: Counter[tuple[str, str]] = Counter()
+    for spans in traces:
+        for span in _routed(spans):
+            tags = span.tags or {}
+            router, service = tags["router.label"], tags["service"]
+            more = (
+                short_client(tags["client"]),
+                tags.get("dtab.version", ""),
+                tags.get("dtab.local", ""),
+            )
+            way = ways.setdefault((router, service, *more), Way(router, service, *more))
+            way.clients.add(tags["client"])
+            way.calls += 1
+            way.errors += is_error(span)
+            way.times_us.append(span.duration or 0)
+            totals[router, service] += 1
+        for caller, callee, failed in _calls(waterfall(spans)):
+            calls[caller, callee] += 1
+            errors[caller, callee] += failed
+    for way in ways.values():
+        way.share = round(100 * way.calls / totals[way.router, way.service], 1)
+    ordered = sorted(
+        ways.values(), key=lambda w: (-totals[w.router, w.service], w.router, w.service, -w.calls)
+    )
+    return Summed(
+        traces=len(traces),
+        ways=ordered[:WAYS_MAX],
+        links=[Link(*pair, number, errors[pair]) for pair, number in sorted(calls.items())],
+        left_out=max(len(ordered) - WAYS_MAX, 0),
+    )
+
+
+def _routed(spans: Sequence[V2Span]) -> Iterable[V2Span]:
+    wanted = {"router.label", "service", "client"}
+    return (span for span in spans if span.kind == "CLIENT" and wanted <= (span.tags or {}).keys())
+
+
+def _calls(trace: Waterfall) -> Iterable[tuple[str, str, bool]]:
+    """Caller, callee, failed: a row of hops for one client is one call of whoever began it."""
+    at: list[str] = []
+    for row in trace.rows:
+        del at[row.depth :]
+        here = at[-1] if at else None
+        who = member_of(row.span)
+        hop = row.span.kind == "SERVER" and "router.label" in (row.span.tags or {})
+        if here is None:
+            at.append(who)
+        elif hop or who == here:
+            at.append(here)
+        else:
+            at.append(who)
+            yield here, who, is_error(row.span)
