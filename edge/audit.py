@@ -30,8 +30,8 @@ class Audit:
 
     def use(self, context: EdgeContext, outcome: str) -> None:
         """A grant was used: who, what, route, trace."""
-        grant, request = context.grant, context.request
-        if grant is None or request is None:
+        grant = context.grant
+        if grant is None:
             return
         trace = context.trace
         self._add(
@@ -40,7 +40,7 @@ class Audit:
                 "name": grant.name,
                 "client": context.client,
                 "host": context.host.decode("latin-1"),
-                "method": request.method.decode("latin-1"),
+                "method": context.method.decode("latin-1"),
                 "path": _shown(context.target.partition(b"?")[0]),
                 "rule": context.place.name if context.place is not None else "",
                 "override": _shown(context.local.replace(b"\n", b";")),

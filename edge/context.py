@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from edge.place import Place
     from edge.rules import Rule
     from edge.trail import Trail
-    from wire.request import RequestHead
 
 
 class Answer(NamedTuple):
@@ -35,7 +34,7 @@ class Traces(NamedTuple):
 UNTRACED: Final = Traces()
 
 
-# No cycles: nothing here refers back to a context.
+# No cycles: nothing here refers back to a context. The request does, where its lines come again.
 class EdgeContext(RequestContext, gc=False):
     """A verdict on one request.
 
@@ -51,7 +50,8 @@ class EdgeContext(RequestContext, gc=False):
     by: Rule | None = None
     grant: Grant | None = None
     answer: Answer | None = None
-    request: RequestHead | None = None
+    method: bytes = b""
+    block: bytes = b""  # the header lines as they came
     client: str = ""
     https: bool = False
     own: bool = False  # a path of the gateway's own
@@ -61,3 +61,5 @@ class EdgeContext(RequestContext, gc=False):
     debug: bool = False  # it asked for its trail, and may
     trail: Trail | None = None  # of who asked for it
     audited: bool = False
+    steady: bool = False  # decided by header lines and peer alone, so it holds when they come again
+    upstream: bytes = b""  # the header lines that go on, of a steady verdict; made when asked for

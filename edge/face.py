@@ -106,10 +106,8 @@ class EdgeFace:
 
     def read(self, request: RequestHead, peer: Peer) -> tuple[RequestContext, bytes | None] | Reply:
         """Trust by rule; the service by the host's normal form."""
-        context = self._policy.decide(request, peer)
-        self.dropped += context.dropped
         settings = self.settings
-        request.target = context.target
+        context = self._decided(request, peer)
         if settings.limiter.active:
             refusal = settings.limiter.check(context, self._monotonic_s())
             if refusal is not None:
@@ -122,6 +120,19 @@ class EdgeFace:
             # A service must not be able to use its visitor's grant.
             request.block = self._without_grant(request.block)
         return context, None if context.answer is not None else context.key
+
+    def _decided(self, request: RequestHead, peer: Peer) -> EdgeContext:
+        """The policy's verdict, or the last one of this connection, where the same lines came."""
+        verdict = request.verdict
+        if verdict is not None:
+            policy, context = cast("tuple[Policy, EdgeContext]", verdict)
+            if policy is self._policy and policy.again(context, request):
+                return context
+        context = self._policy.decide(request, peer)
+        self.dropped += context.dropped
+        request.target = context.target
+        request.verdict = (self._policy, context) if context.steady else None
+        return context
 
     def _mind_trust(self, context: EdgeContext, request: RequestHead, peer: Peer) -> None:
         """What only requests cost that are trusted, or hold a grant that is not."""
@@ -175,6 +186,8 @@ class EdgeFace:
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """The host in its normal form, and where the request really came from."""
         context = cast("EdgeContext", context)
+        if context.upstream:
+            return context.upstream
         if context.grant is not None:
             self.audit_use(context)
         host = context.host
@@ -193,10 +206,13 @@ class EdgeFace:
         ip = peer.ip.encode()
         if context.client != peer.ip:
             ip = context.client.encode() + b", " + ip
-        return (
+        block = (
             b"%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n"
             b"X-Forwarded-Host: %b\r\nVia: 1.1 weir"
         ) % (block, ip, b"https" if context.https else b"http", host)
+        if context.steady:
+            context.upstream = block
+        return block
 
     def audit_use(self, context: EdgeContext, outcome: str = "routed") -> None:
         """Write down that a grant was used, once a request."""

@@ -62,9 +62,7 @@ def error_reply(
 
 def _form(context: EdgeContext) -> str:
     """What the client would like best of what there is; the order of Accept decides, not `q`."""
-    if context.request is None:
-        return "text"
-    accept = b",".join(values(context.request.block, b"accept")).lower()
+    accept = b",".join(values(context.block, b"accept")).lower()
     found = [(accept.find(b"text/html"), "html"), (accept.find(b"json"), "json")]
     return min((at, form) for at, form in [*found, (len(accept), "text")] if at >= 0)[1]
 

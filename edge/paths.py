@@ -35,15 +35,22 @@ class AmbiguousPath(Exception):
     """A path that two servers may read in two ways. The text says what about it."""
 
 
+def is_normal(target: bytes) -> bool:
+    """Whether there is nothing to normalise and nothing to doubt, as for almost every request.
+
+    A path of the gateway's own has a dot, and gets a closer look. Four memory searches, 0.2 µs;
+    `in` would take twice that: CPython asks first whether the other side is a number.
+    """
+    find = target.find
+    return find(b"%") < 0 and find(b"/.") < 0 and find(b"//") < 0 and find(b"\\") < 0
+
+
 def normal_target(target: bytes) -> bytes:
     """The target in its one form. Raises: AmbiguousPath.
 
     Shape: origin form, `*` stays itself.
     """
-    # Four memory searches, 0.2 µs, tell that there is nothing to do for almost every request. `in`
-    # would take twice that: CPython asks first whether the other side is a number.
-    find = target.find
-    if find(b"%") < 0 and find(b"/.") < 0 and find(b"//") < 0 and find(b"\\") < 0:
+    if is_normal(target):
         return target
     path, mark, query = target.partition(b"?")
     if b"\\" in path:

@@ -14,7 +14,7 @@ from edge.context import UNTRACED, Answer, EdgeContext, Traces
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
 from edge.own_dtab import OwnDtabs
-from edge.paths import AmbiguousPath, normal_target
+from edge.paths import AmbiguousPath, is_normal, normal_target
 from edge.trail import Fits
 from mesh.context import SEPARATOR, read_linkerd_context
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
@@ -83,7 +83,13 @@ class Policy:
         except AmbiguousPath as error:
             return self._ambiguous(request, host, peer, error, trail)
         context = EdgeContext(
-            trusted=False, host=host, target=target, request=request, client=peer.ip, dropped=ours
+            trusted=False,
+            host=host,
+            target=target,
+            method=request.method,
+            block=block,
+            client=peer.ip,
+            dropped=ours,
         )
         if peer.tls is not None:
             context.https = True
@@ -103,11 +109,23 @@ class Policy:
             trail.arrived(context, request, self.traces.sample_rate)
         if known:
             self._trust(context, request, peer, trail)
-        if place is not None and place.redirect is not None:
-            _redirect(context, request, place)
+        if place is not None:
+            if place.redirect is not None:
+                _redirect(context, request, place)
+            context.steady = not (known or place.paths or place.redirect or context.own)
         if trail is not None:
             trail.decided(context, request)
         return context
+
+    def again(self, context: EdgeContext, request: RequestHead) -> bool:
+        """Make a steady verdict on the same lines the one of this request, if its path allows."""
+        target = request.target
+        if not is_normal(target):
+            return False
+        context.target = target
+        context.trace = context.answer = None
+        context.deadlines = ()
+        return True
 
     # ---- trust
 
@@ -242,7 +260,12 @@ class Policy:
         trail: Trail | None,
     ) -> EdgeContext:
         context = EdgeContext(
-            trusted=False, host=host, target=request.target, request=request, client=peer.ip
+            trusted=False,
+            host=host,
+            target=request.target,
+            method=request.method,
+            block=request.block,
+            client=peer.ip,
         )
         # It tells nobody more than what he sent.
         context.answer = Answer(BAD_REQUEST, "path", str(error))

@@ -19,6 +19,7 @@ from proxy.tls import TlsSession
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
 from wire.head import HEAD_END
+from wire.repeat import may_repeat, read_again
 from wire.request import RequestHead, bad_request_line, read_request_head
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from proxy.call import Call
     from proxy.listener import Listener
+    from wire.limits import Limits
 
 _BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -44,6 +46,7 @@ class Downstream(asyncio.BufferedProtocol):
         "_chunks",
         "_closing",
         "_eof",
+        "_last",
         "_left",
         "_linger",
         "_parser",
@@ -71,6 +74,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._buffer = b""
+        self._last: RequestHead | None = None  # for a head that says the same lines again
         self._left = 0
         self._chunks: ChunkedReader | None = None
         self._route_task: asyncio.Task[None] | None = None
@@ -304,16 +308,15 @@ class Downstream(asyncio.BufferedProtocol):
             self._expect_head()
             return False
         head, self._buffer = data[:end], data[end:]
-        upgrade = self._feed_head(head)
-        request = read_request_head(head, limits)
-        if upgrade and asks_for_link(request, self._transport) and self._become_link():
-            return False
+        request = self._last
+        if request is None or not read_again(request, head, limits):
+            new = self._read_head(head, limits)
+            if new is None:
+                return False
+            request = new
         self.requests += 1
         request.keep_alive &= self.requests < self.listener.settings.requests_max
-        has_body = request.chunked or bool(request.content_length)
-        if has_body == self.complete or (upgrade and has_body):
-            raise BadRequest("the end of the request is ambiguous")
-        if has_body:
+        if request.has_body:
             self._begin_body(request)
         else:
             self.deadline = self._end_of_patience() if self._eof else 0.0
@@ -327,6 +330,17 @@ class Downstream(asyncio.BufferedProtocol):
         else:
             self._exchange(request, decided)
         return True
+
+    def _read_head(self, head: bytes, limits: Limits) -> RequestHead | None:
+        """Read a head with lines that the last one did not have; None: this is a link now."""
+        upgrade = self._feed_head(head)
+        request = read_request_head(head, limits)
+        if upgrade and asks_for_link(request, self._transport) and self._become_link():
+            return None
+        if request.has_body == self.complete or (upgrade and request.has_body):
+            raise BadRequest("the end of the request is ambiguous")
+        self._last = request if may_repeat(request) else None
+        return request
 
     def _expect_head(self) -> None:
         """A head has begun: it gets its time from here, not what an idle connection would get."""

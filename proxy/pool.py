@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from proxy.tasks import Tasks
     from proxy.tls import Dialing
     from wire.limits import Limits
+    from wire.response import ResponseHead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,8 @@ class Pool:
         self.connections = 0  # open or being opened
         self.connects = 0
         self.closed = False
+        # The last answer that came whole: its head mostly comes again, and is not read twice.
+        self.said: ResponseHead | None = None
         self.inbox = inbox(settings.buffer_bytes_max // 2)
         self._idle: list[Upstream] = []
         self._connecting = 0

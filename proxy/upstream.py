@@ -165,6 +165,10 @@ class Upstream(asyncio.BufferedProtocol):
     def _on_head_bytes(self, exchange: Exchange, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
+        said = self._pool.said
+        if said is not None and data.startswith(said.sent) and self._is_whole(exchange, said, data):
+            self._on_whole(exchange, said, data)
+            return
         end = data.find(HEAD_END)
         if end < 0:
             if len(data) > self._pool.limits.head_bytes_max:
@@ -176,8 +180,12 @@ class Upstream(asyncio.BufferedProtocol):
         if end > self._pool.limits.head_bytes_max:
             raise BadResponse("the response head is too large")
         head = read_response_head(data[:end], exchange.request.method)
-        if head.content_length == len(data) - end and not head.bodyless and exchange.request_done:
-            self._on_whole(exchange, head, data, end)
+        if not head.bodyless and self._is_whole(exchange, head, data):
+            self._parse(data)
+            if not self.complete:
+                raise BadResponse("the end of the answer is ambiguous")
+            self._pool.said = head
+            self._on_whole(exchange, head, data)
             return
         self._parse(data[:end])
         rest = data[end:]
@@ -196,18 +204,25 @@ class Upstream(asyncio.BufferedProtocol):
             return  # the exchange tries again elsewhere and has closed us
         self._on_body_bytes(exchange, rest)
 
-    def _on_whole(self, exchange: Exchange, head: ResponseHead, data: bytes, end: int) -> None:
+    @staticmethod
+    def _is_whole(exchange: Exchange, head: ResponseHead, data: bytes) -> bool:
+        """Whether these bytes are that head and its body, to a request that is complete."""
+        return (
+            head.content_length == len(data) - len(head.sent)
+            and exchange.request_done
+            and exchange.request.method != b"HEAD"
+        )
+
+    def _on_whole(self, exchange: Exchange, head: ResponseHead, data: bytes) -> None:
         """The answer is all here: no state to keep, and the connection goes back first."""
-        self._parse(data)
-        if not self.complete:
-            raise BadResponse("the end of the answer is ambiguous")
+        self._buffer = b""
         self.exchange = None
         self._interim = 0
         if head.keep_alive and not self._pool.closed:
             self._pool.give_back(self)
         else:
             self.close()
-        exchange.on_whole_response(head, data[end:])
+        exchange.on_whole_response(head, data[len(head.sent) :])
 
     def _on_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
         self._interim += 1

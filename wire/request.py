@@ -85,6 +85,7 @@ class RequestHead:
         "plain",
         "target",
         "upgrade",
+        "verdict",
     )
 
     def __init__(self, method: bytes, target: bytes, minor: int, block: bytes) -> None:
@@ -100,6 +101,8 @@ class RequestHead:
         self.upgrade: bytes | None = None  # the protocol to switch to, if that may be
         self.nominated: list[bytes] = []
         self.plain = False  # whether no line but Host concerns anyone on the way
+        # What whoever routes decided by these lines alone; it goes with them (`repeat.py`).
+        self.verdict: object | None = None
 
     @property
     def has_body(self) -> bool:

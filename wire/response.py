@@ -54,6 +54,7 @@ class ResponseHead:
         "nominated",
         "plain",
         "reason",
+        "sent",
         "status",
     )
 
@@ -68,6 +69,7 @@ class ResponseHead:
         self.nominated: list[bytes] = []
         self.hops = False  # whether a line must not go further
         self.plain = True  # whether no line tells of the way behind us
+        self.sent = b""  # the bytes it was read from
 
     @property
     def interim(self) -> bool:
@@ -102,6 +104,7 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
     else:
         first = b"HTTP/1.1 %b %b" % (status, reason or reason_phrase(int(status)))
     response = ResponseHead(int(status), first, head[at:-4], keep_alive=minor == b"1")
+    response.sent = head
     _read_framing(response, http_1_0=minor == b"0")
     code = response.status
     # RFC 9112, 6.3: these have no body, whatever their headers say.
