@@ -85,11 +85,6 @@ class Accrual:
         self.removals = 0
         self.dead_until = 0.0
 
-    @property
-    def troubled(self) -> bool:
-        """Whether a success would change anything."""
-        return self.failures > 0 or self.standing is not Standing.ALIVE
-
     def available(self, now: float) -> bool:
         """Whether a request may go there: alive, or dead long enough to be probed.
 

@@ -18,7 +18,7 @@ _SLICES: Final = 10  # the window moves in tenths of the ttl
 class RetryBudget:
     """Tokens of one service. Times are seconds of any one clock."""
 
-    __slots__ = ("_cost", "_earned", "_fresh", "_reserve", "_slice_s", "_slices", "_sum")
+    __slots__ = ("_cost", "_earned", "_reserve", "_slice_s", "_slices", "_sum", "fresh")
 
     def __init__(
         self, min_retries_per_s: int = 10, percent_can_retry: float = 0.2, ttl_s: float = 10.0
@@ -31,7 +31,9 @@ class RetryBudget:
         self._slice_s = ttl_s / _SLICES
         self._slices: deque[list[int]] = deque()  # [slice number, tokens], oldest first
         self._sum = 0
-        self._fresh = 0  # requests since the last settling
+        # Requests since the last settling: whoever sends one adds it, for a call costs 0.1 µs. Its
+        # tokens count from the next settling on, half a second later.
+        self.fresh = 0
 
     def _expire(self, now: float) -> int:
         number = int(now / self._slice_s)
@@ -47,13 +49,9 @@ class RetryBudget:
             self._slices.append([number, tokens])
         self._sum += tokens
 
-    def deposit(self) -> None:
-        """A request begins; its tokens count from the next settling on, half a second later."""
-        self._fresh += 1
-
     def settle(self, now: float) -> None:
         """Turn requests since the last settling into tokens."""
-        fresh, self._fresh = self._fresh, 0
+        fresh, self.fresh = self.fresh, 0
         if fresh and self._earned:
             self._add(now, fresh * self._earned)
 

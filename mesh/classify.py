@@ -21,7 +21,7 @@ CLASSIFIERS: Final[dict[str, frozenset[bytes] | None]] = {
 }
 DEFAULT_CLASSIFIER: Final = "io.l5d.http.nonRetryable5XX"
 
-_FIRST_FAILURE: Final = 500
+FIRST_FAILURE: Final = 500  # below it every rule says success
 
 
 class Classifier:
@@ -36,7 +36,7 @@ class Classifier:
 
     def success(self, status: int) -> bool:
         """Whether this status counts as success."""
-        return status < _FIRST_FAILURE or self._all_successful
+        return status < FIRST_FAILURE or self._all_successful
 
     def retryable(self, method: bytes) -> bool:
         """Whether a failure (a 5xx, or none at all) of this method may be tried again."""

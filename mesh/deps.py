@@ -5,19 +5,26 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mesh.access_log import AccessLog
     from tracing.exchange import ExchangeRecord
     from tracing.span import SpanRecord
 
 
-def new_span_id() -> bytes:
-    """Eight random bytes, never all zero."""
-    return (random.getrandbits(64) or 1).to_bytes(8, "big")
+def span_ids() -> Iterator[bytes]:
+    """Eight random bytes each, never all zero; drawn many at once, for a request needs two."""
+    while True:
+        drawn = random.randbytes(_DRAWN_BYTES)
+        for at in range(0, _DRAWN_BYTES, 8):
+            if any(one := drawn[at : at + 8]):
+                yield one
+
+
+_DRAWN_BYTES: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +34,7 @@ class Deps:
     monotonic_s: Callable[[], float] = time.monotonic
     wall_ns: Callable[[], int] = time.time_ns
     dice: Callable[[], float] = random.random
-    new_id: Callable[[], bytes] = new_span_id
+    new_id: Callable[[], bytes] = field(default_factory=lambda: span_ids().__next__)
     salt: int = field(default_factory=lambda: random.getrandbits(64))
     record: Callable[[SpanRecord], None] | None = None  # None: no tracer
     exchange: Callable[[ExchangeRecord], None] | None = None  # both spans of an ordinary exchange

@@ -96,7 +96,10 @@ class Tally:
     def add(self, status: int, elapsed_us: int) -> None:
         """Count one request."""
         statuses = self.statuses
-        statuses[status] = statuses.get(status, 0) + 1
+        if status in statuses:
+            statuses[status] += 1
+        else:
+            statuses[status] = 1
         self.latency.add(elapsed_us)
 
 

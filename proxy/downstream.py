@@ -19,7 +19,7 @@ from proxy.tls import TlsSession
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
 from wire.head import HEAD_END
-from wire.repeat import may_repeat, read_again
+from wire.repeat import read_again, remember
 from wire.request import RequestHead, bad_request_line, read_request_head
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from proxy.call import Call
     from proxy.listener import Listener
-    from wire.limits import Limits
 
 _BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -131,6 +130,16 @@ class Downstream(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; also called with what came before HTTP began."""
+        last = self._last
+        if (
+            last is not None
+            and self.exchange is None
+            and not self._buffer
+            and self._route_task is None
+            and read_again(last, data, self.listener.way.limits)
+        ):
+            self._begin(last)
+            return
         if self._closing:
             self._on_lingering(len(data))
             return
@@ -243,6 +252,7 @@ class Downstream(asyncio.BufferedProtocol):
         if self._closing or self._transport is None:
             return
         self._closing = True
+        self._last = None
         linger, self._buffer = self._body_open() or bool(self._buffer), b""
         self.deadline = self.loop.time() + self.listener.settings.linger_timeout_s
         if linger:
@@ -308,17 +318,25 @@ class Downstream(asyncio.BufferedProtocol):
             self._expect_head()
             return False
         head, self._buffer = data[:end], data[end:]
-        request = self._last
-        if request is None or not read_again(request, head, limits):
-            new = self._read_head(head, limits)
-            if new is None:
-                return False
-            request = new
-        self.requests += 1
-        request.keep_alive &= self.requests < self.listener.settings.requests_max
-        if request.has_body:
+        upgrade = self._feed_head(head)
+        request = read_request_head(head, limits)
+        if upgrade and asks_for_link(request, self._transport) and self._become_link():
+            return False
+        has_body = request.has_body
+        if has_body == self.complete or (upgrade and has_body):
+            raise BadRequest("the end of the request is ambiguous")
+        self._last = remember(request)
+        if has_body:
             self._begin_body(request)
-        else:
+        self._begin(request)
+        return True
+
+    def _begin(self, request: RequestHead) -> None:
+        """A request is there: ask the way for it."""
+        self.requests += 1
+        if self.requests >= self.listener.settings.requests_max:
+            request.keep_alive = False
+        if not self._left and self._chunks is None:
             self.deadline = self._end_of_patience() if self._eof else 0.0
         decided = self.listener.way.on_request(request, self.peer)
         if isinstance(decided, Reply):
@@ -329,18 +347,6 @@ class Downstream(asyncio.BufferedProtocol):
             self._route_task = self.listener.tasks.start(route, "route")
         else:
             self._exchange(request, decided)
-        return True
-
-    def _read_head(self, head: bytes, limits: Limits) -> RequestHead | None:
-        """Read a head with lines that the last one did not have; None: this is a link now."""
-        upgrade = self._feed_head(head)
-        request = read_request_head(head, limits)
-        if upgrade and asks_for_link(request, self._transport) and self._become_link():
-            return None
-        if request.has_body == self.complete or (upgrade and request.has_body):
-            raise BadRequest("the end of the request is ambiguous")
-        self._last = request if may_repeat(request) else None
-        return request
 
     def _expect_head(self) -> None:
         """A head has begun: it gets its time from here, not what an idle connection would get."""

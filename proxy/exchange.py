@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.call import Again, Reply
 from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamClosed, UpstreamError
 from proxy.tunnel import Tunnel
+from wire.head import HEAD_END as _HEAD_END
 from wire.head import drop_pattern
 from wire.upgrade import upgrade_lines
 
@@ -62,6 +63,8 @@ class Exchange:
     """
 
     cancelled = False
+    request_done = True  # no more of it is to come
+    _replayable = True  # it could be sent again: it has no body, or one that we keep
     _up: Upstream | None = None
     _pool: Pool | None = None
     _body: list[bytes] | tuple[()] = ()  # framed pieces: to send first, and to send again
@@ -81,14 +84,11 @@ class Exchange:
         self._down = down
         self.request = request
         self.call = call
-        self.request_done = not (request.chunked or request.content_length)
         self._out: list[bytes] = []
-
-    @property
-    def _replayable(self) -> bool:
-        """Whether the request could be sent again: no body, or one that we keep."""
-        request = self.request
-        return not request.chunked and (request.content_length or 0) <= REPLAY_BYTES_MAX
+        if request.chunked or request.content_length:
+            self.request_done = False
+            length = request.content_length or 0
+            self._replayable = not request.chunked and length <= REPLAY_BYTES_MAX
 
     @property
     def answered(self) -> bool:
@@ -98,24 +98,31 @@ class Exchange:
     # ---- the request's way up
 
     def start(self) -> None:
-        """Dial the first endpoint."""
-        timeout_s = self.call.timeout_s
-        if timeout_s is not None:
-            self._timer = self._down.loop.call_later(timeout_s, self._on_timeout)
-        self._dial()
-
-    def _dial(self) -> None:
+        """Dial an endpoint; the first time, and for each retry."""
+        call = self.call
+        if call.timeout_s is not None and self._timer is None:
+            self._timer = self._down.loop.call_later(call.timeout_s, self._on_timeout)
         self._again = None
-        pool = self.call.dial()
+        pool = call.dial()
         if isinstance(pool, Reply):
             self._reply(pool, None)
             return
         self._pool = pool
         upstream = pool.take()
-        if upstream is not None:
-            self.on_connected(upstream, reused=True)
-        else:
+        if upstream is None:
             pool.connect(self)
+        elif self.request_done and call.attempt_timeout_s is None and not self._body:
+            self._up = upstream  # the usual case: nothing but a head to send
+            self._reused = True
+            upstream.begin(self, self._whole_head())
+        else:
+            self.on_connected(upstream, reused=True)
+
+    def _whole_head(self) -> bytes:
+        """All of a request without a body."""
+        if self.request.upgrade is None:
+            return self.call.head() + _HEAD_END
+        return self.call.head() + upgrade_lines(self.request.upgrade) + _HEAD_END
 
     def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
         """The pool has a connection for us: send what is there of the request."""
@@ -127,15 +134,11 @@ class Exchange:
             self._attempt = self._down.loop.call_later(
                 self.call.attempt_timeout_s, self._on_attempt_timeout
             )
-        request = self.request
         if self.request_done and not self._body:
-            framing = b"\r\n\r\n"
-            if request.upgrade is not None:
-                framing = upgrade_lines(request.upgrade) + framing
-            upstream.begin(self, self.call.head() + framing)
+            upstream.begin(self, self._whole_head())
             return
-        framing = b"\r\n\r\n"
-        if request.chunked:
+        framing = _HEAD_END
+        if self.request.chunked:
             framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
         upstream.begin(self, b"".join((self.call.head(), framing, *self._body)))
         if not self._replayable:
@@ -187,12 +190,12 @@ class Exchange:
     def on_whole_response(self, response: ResponseHead, body: bytes) -> None:
         """The answer came in one piece, and its connection is back in the pool: the usual case."""
         self._up = None
-        verdict = self.call.on_response(response, replayable=self._may_replay())
-        if isinstance(verdict, Again):
-            self._retry(verdict)
-            return
-        if isinstance(verdict, Reply):
-            self._reply(verdict, None)
+        verdict = self.call.on_response(response, replayable=self._replayable)
+        if not isinstance(verdict, bytes):
+            if isinstance(verdict, Again):
+                self._retry(verdict)
+            else:
+                self._reply(verdict, None)
             return
         down, request = self._down, self.request
         framing = b"\r\n\r\n"
@@ -362,9 +365,9 @@ class Exchange:
         if self._attempt is not None:
             self._attempt.cancel()
         if again.delay_s > 0:
-            self._again = self._down.loop.call_later(again.delay_s, self._dial)
+            self._again = self._down.loop.call_later(again.delay_s, self.start)
         else:
-            self._dial()
+            self.start()
 
     def _on_timeout(self) -> None:
         self._timer = None

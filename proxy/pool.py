@@ -97,7 +97,8 @@ class Pool:
         idle = self._idle
         while idle:
             upstream = idle.pop()
-            if upstream.usable():
+            transport = upstream.transport
+            if transport is not None and not transport.is_closing():
                 return upstream
         return None
 

@@ -69,7 +69,8 @@ class Upstream(asyncio.BufferedProtocol):
         """Write the beginning of a request; the answer belongs to that exchange."""
         self.exchange = exchange
         self.complete = False
-        self.write(data)
+        if self.transport is not None:
+            self.transport.write(data)
 
     def write(self, data: bytes) -> None:
         """Write more of the request."""
@@ -108,6 +109,17 @@ class Upstream(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
+        said = self._pool.said
+        if (
+            said is not None
+            and exchange is not None
+            and self._head is None
+            and not self._buffer
+            and data.startswith(said.sent)
+            and self._is_whole(exchange, said, data)
+        ):
+            self._on_whole(exchange, said, data)
+            return
         if exchange is None:
             # Nobody asked: a second answer, or bytes behind the last one. It must never reach the
             # next request.
@@ -165,10 +177,6 @@ class Upstream(asyncio.BufferedProtocol):
     def _on_head_bytes(self, exchange: Exchange, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
-        said = self._pool.said
-        if said is not None and data.startswith(said.sent) and self._is_whole(exchange, said, data):
-            self._on_whole(exchange, said, data)
-            return
         end = data.find(HEAD_END)
         if end < 0:
             if len(data) > self._pool.limits.head_bytes_max:

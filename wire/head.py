@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEAD_END: Final = b"\r\n\r\n"
 
@@ -112,7 +115,7 @@ def connection_tokens(connection: list[bytes]) -> list[bytes]:
     return names
 
 
-def without_nominated(block: bytes, names: list[bytes]) -> bytes:
+def without_nominated(block: bytes, names: Sequence[bytes]) -> bytes:
     """The block without the lines that Connection nominated."""
     return drop_pattern(*map(re.escape, names)).sub(b"", block)
 

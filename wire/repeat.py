@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 # A part of what `read_request_head` takes, and of what llhttp takes: tests hold both.
 _LINE: Final = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1")
-_END: Final = 4  # the blank line, CRLF twice
 
 
-def may_repeat(request: RequestHead) -> bool:
-    """Whether a later head with the same lines means the same: no body, nothing but a request."""
-    return (
+def remember(request: RequestHead) -> RequestHead | None:
+    """A request that has just been read, if a later head with the same lines means the same.
+
+    None: it has a body, or is more than a request.
+    """
+    if (
         request.minor == 1
         and request.keep_alive
         and request.content_length is None
@@ -29,24 +31,29 @@ def may_repeat(request: RequestHead) -> bool:
         and not request.expects_continue
         and request.upgrade is None
         and request.target[:1] == b"/"
-    )
+    ):
+        request.sent = request.block
+        request.tail = request.block + b"\r\n\r\n"
+        return request
+    return None
 
 
-def read_again(last: RequestHead, head: bytes, limits: Limits) -> bool:
-    """Make `last`, a request that may repeat, the one of this head, blank line included.
+def read_again(last: RequestHead, data: bytes, limits: Limits) -> bool:
+    """Make `last`, a remembered request, the one of these bytes.
 
-    False: its lines, its method or the form of its target are others, and nothing is changed. The
-    caller answers for `last` being over.
+    False: they are no whole head, or one with other lines, another method or an odd target; then
+    nothing is changed. The caller answers for `last` being over.
     """
-    block = last.block
-    if not head.endswith(block, 0, -_END):
+    tail = last.tail
+    if not data.endswith(tail) or len(data) > limits.head_bytes_max:
         return False
-    line = _LINE.fullmatch(head, 0, len(head) - _END - len(block))
+    line = _LINE.fullmatch(data, 0, len(data) - len(tail))
     if line is None:
         return False
     method, target = line.groups()
     if method != last.method or len(target) > limits.target_bytes_max:
         return False
     last.target = target
+    last.block = last.sent
     last.keep_alive = True
     return True

@@ -19,6 +19,8 @@ from wire.head import (
 from wire.upgrade import protocol_asked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wire.limits import Limits
 
 # Names that end at this hop, whoever routes. Gateways of CGI's kind read `_` as `-`, so what looks
@@ -70,39 +72,27 @@ class RequestHead:
     Shape: method, target as routing sees it (origin form, `*` for OPTIONS), `block` the header
     lines as sent (each led by CRLF), `host` the text to route by (the target's authority wins over
     Host), framing facts.
+
+    No slots, but defaults in the class: most heads never change them.
     """
 
-    __slots__ = (
-        "block",
-        "chunked",
-        "content_length",
-        "expects_continue",
-        "host",
-        "keep_alive",
-        "method",
-        "minor",
-        "nominated",
-        "plain",
-        "target",
-        "upgrade",
-        "verdict",
-    )
+    host: bytes | None = None
+    content_length: int | None = None
+    chunked = False
+    expects_continue = False
+    upgrade: bytes | None = None  # the protocol to switch to, if that may be
+    nominated: Sequence[bytes] = ()
+    plain = False  # whether no line but Host concerns anyone on the way
+    # Of a request that is remembered (`repeat.py`): its lines as sent, and what its head ends with.
+    sent = tail = b""
+    verdict: object | None = None  # what whoever routes decided by these lines alone
 
     def __init__(self, method: bytes, target: bytes, minor: int, block: bytes) -> None:
         self.method = method
         self.target = target
         self.minor = minor
         self.block = block
-        self.host: bytes | None = None
-        self.content_length: int | None = None
-        self.chunked = False
         self.keep_alive = minor == 1
-        self.expects_continue = False
-        self.upgrade: bytes | None = None  # the protocol to switch to, if that may be
-        self.nominated: list[bytes] = []
-        self.plain = False  # whether no line but Host concerns anyone on the way
-        # What whoever routes decided by these lines alone; it goes with them (`repeat.py`).
-        self.verdict: object | None = None
 
     @property
     def has_body(self) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest, BadResponse
 from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _STATUS_LINE: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t -~\x80-\xff]*))?(?=\r\n)"
@@ -43,33 +46,19 @@ class ResponseHead:
     ends where the connection ends.
     """
 
-    __slots__ = (
-        "block",
-        "bodyless",
-        "chunked",
-        "content_length",
-        "hops",
-        "keep_alive",
-        "line",
-        "nominated",
-        "plain",
-        "reason",
-        "sent",
-        "status",
-    )
+    content_length: int | None = None
+    chunked = False
+    bodyless = False
+    nominated: Sequence[bytes] = ()
+    hops = False  # whether a line must not go further
+    plain = True  # whether no line tells of the way behind us
+    sent = b""  # the bytes it was read from
 
     def __init__(self, status: int, line: bytes, block: bytes, *, keep_alive: bool) -> None:
         self.status = status
         self.line = line
         self.block = block
-        self.content_length: int | None = None
-        self.chunked = False
-        self.bodyless = False
         self.keep_alive = keep_alive
-        self.nominated: list[bytes] = []
-        self.hops = False  # whether a line must not go further
-        self.plain = True  # whether no line tells of the way behind us
-        self.sent = b""  # the bytes it was read from
 
     @property
     def interim(self) -> bool:

@@ -143,7 +143,7 @@ def test_an_idle_budget_holds_a_hundred_retries() -> None:
 def test_five_requests_earn_one_retry_for_ten_seconds() -> None:
     budget = RetryBudget(min_retries_per_s=0)
     for _ in range(5):
-        budget.deposit()
+        budget.fresh += 1
     budget.settle(0.0)
     assert budget.balance(5.0) == 1
     assert budget.balance(11.0) == 0
@@ -153,7 +153,7 @@ def test_five_requests_earn_one_retry_for_ten_seconds() -> None:
 def test_a_budget_of_nothing_allows_nothing() -> None:
     budget = RetryBudget(min_retries_per_s=0, percent_can_retry=0.0)
     for _ in range(1_000):
-        budget.deposit()
+        budget.fresh += 1
     assert not budget.withdraw(0.0)
 
 
@@ -161,7 +161,7 @@ def test_a_budget_of_nothing_allows_nothing() -> None:
 def test_a_budget_is_never_overdrawn(gaps: list[float]) -> None:
     budget = RetryBudget(min_retries_per_s=1, ttl_s=2.0)
     for now in itertools.accumulate(gaps):
-        budget.deposit()
+        budget.fresh += 1
         budget.withdraw(now)
         assert budget.balance(now) >= 0
 
