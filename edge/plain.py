@@ -14,7 +14,7 @@ from edge.told import told_lines
 from wire.head import HOP_BY_HOP, header_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from edge.context import EdgeContext
     from edge.place import Edits
@@ -73,7 +73,7 @@ class PlainFace(EdgeFace):
         forwarding = self.settings.forwarding
         return block if forwarding is None else forwarding.upstream(block, context, peer.ip)
 
-    def _ends(self, name: bytes, nominated: list[bytes], *, trusted: bool) -> bool:
+    def _ends(self, name: bytes, nominated: Sequence[bytes], *, trusted: bool) -> bool:
         """Whether a line, by its name in small letters, ends at this hop."""
         if name in _THIS_HOP or name in nominated or name in _FROM_HERE:
             return True

@@ -64,7 +64,7 @@ class Policy:
         self.traces = traces
         self._wall_s = wall_s
         self._peers = peers
-        marks = {rule.cookie for rule in rules if rule.cookie}
+        marks = {rule.cookie + b"=" for rule in rules if rule.cookie}
         self._marks = tuple(marks | {grant_name + b"="} if desk is not None else marks)
         self._by_peer = any(rule.peers for rule in rules)
         self._by_certificate = any(rule.certificate is not None for rule in rules)
@@ -95,8 +95,9 @@ class Policy:
             context.https = True
         if self._peers is not None:
             self._peers.place(context, block)
+        by_path = place is not None and bool(place.paths)
         if place is not None:
-            if place.paths:
+            if by_path:
                 place = place.at(target)
             context.place = place
             context.own = target.startswith(OWN_PATHS)
@@ -112,7 +113,7 @@ class Policy:
         if place is not None:
             if place.redirect is not None:
                 _redirect(context, request, place)
-            context.steady = not (known or place.paths or place.redirect or context.own)
+            context.steady = not (known or by_path or place.redirect or context.own)
         if trail is not None:
             trail.decided(context, request)
         return context

@@ -7,7 +7,6 @@ time; what a client pipelines beyond it waits in a bounded buffer, then in the k
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
@@ -20,7 +19,12 @@ from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
 from wire.head import HEAD_END
 from wire.repeat import read_again, remember
-from wire.request import RequestHead, bad_request_line, read_request_head
+from wire.request import (
+    RequestHead,
+    bad_request_line,
+    check_partial_head,
+    read_request_head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.listener import Listener
 
-_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What we still read after the last answer, so that the client reads it before our close resets the
 # connection.
@@ -136,7 +139,7 @@ class Downstream(asyncio.BufferedProtocol):
             and self.exchange is None
             and not self._buffer
             and self._route_task is None
-            and read_again(last, data, self.listener.way.limits)
+            and read_again(last, data, self.listener.limits)
         ):
             self._begin(last)
             return
@@ -314,7 +317,7 @@ class Downstream(asyncio.BufferedProtocol):
         limits = self.listener.limits
         end = data.find(HEAD_END) + 4
         if end < 4 or end > limits.head_bytes_max:  # noqa: PLR2004 - find's -1, and 4
-            self._check_partial_head(data if end < 4 else data[: end - 4])  # noqa: PLR2004
+            check_partial_head(data if end < 4 else data[: end - 4], limits)  # noqa: PLR2004
             self._expect_head()
             return False
         head, self._buffer = data[:end], data[end:]
@@ -325,7 +328,7 @@ class Downstream(asyncio.BufferedProtocol):
         has_body = request.has_body
         if has_body == self.complete or (upgrade and has_body):
             raise BadRequest("the end of the request is ambiguous")
-        self._last = remember(request)
+        self._last = remember(request, head)
         if has_body:
             self._begin_body(request)
         self._begin(request)
@@ -375,17 +378,6 @@ class Downstream(asyncio.BufferedProtocol):
         self.listener.forget(self)
         AcceptedLink(self.listener, self.peer, Downstream).take(transport)
         return True
-
-    def _check_partial_head(self, data: bytes) -> None:
-        """Refuse early what cannot become a head we take."""
-        limits = self.listener.limits
-        if _BARE.search(data):
-            raise BadRequest("a line ends in a bare line feed or carriage return")
-        line_end = data.find(b"\r\n")
-        if (line_end if line_end >= 0 else len(data)) > limits.target_bytes_max + 64:
-            raise BadRequest("the request line is too long", 414)
-        if len(data) + 4 > limits.head_bytes_max:
-            raise BadRequest("the request head is too large", 431)
 
     def _begin_body(self, request: RequestHead) -> None:
         if request.chunked:

@@ -62,3 +62,10 @@ class AnswerTimeout(UpstreamError):
 
 class AttemptTimeout(UpstreamError):
     """The answer did not begin within the time of one attempt."""
+
+
+def why_closed(exc: Exception | None, begun: bool) -> str:  # noqa: FBT001 - the two facts there are
+    """Netty's words for it, as Linkerd's callers know them."""
+    if exc is not None:
+        return "readAddress(..) failed: Connection reset by peer"
+    return "Connection closed before received headers" if begun else "ChannelException"

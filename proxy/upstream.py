@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
-from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError
+from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError, why_closed
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest, BadResponse
 from wire.head import HEAD_END
@@ -109,21 +109,19 @@ class Upstream(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         exchange = self.exchange
-        said = self._pool.said
-        if (
-            said is not None
-            and exchange is not None
-            and self._head is None
-            and not self._buffer
-            and data.startswith(said.sent)
-            and self._is_whole(exchange, said, data)
-        ):
-            self._on_whole(exchange, said, data)
-            return
         if exchange is None:
             # Nobody asked: a second answer, or bytes behind the last one. It must never reach the
             # next request.
             self.close()
+            return
+        said = self._pool.said
+        if (
+            said is not None
+            and data.startswith(said.sent)
+            and not (self._head or self._buffer)
+            and self._is_whole(exchange, said, data)
+        ):
+            self._on_whole(exchange, said, data)
             return
         try:
             if self._head is None:
@@ -149,7 +147,7 @@ class Upstream(asyncio.BufferedProtocol):
             exchange.on_response_end(b"")
             exchange.flush()
             return
-        exchange.on_upstream_failed(UpstreamClosed(_why_closed(exc, bool(self._buffer))))
+        exchange.on_upstream_failed(UpstreamClosed(why_closed(exc, bool(self._buffer))))
 
     def pause_writing(self) -> None:
         if self.exchange is not None:
@@ -301,10 +299,3 @@ class Upstream(asyncio.BufferedProtocol):
         self.close()
         if exchange is not None:
             exchange.on_upstream_failed(error)
-
-
-def _why_closed(exc: Exception | None, begun: bool) -> str:  # noqa: FBT001 - the two facts there are
-    """Netty's words for it, as Linkerd's callers know them."""
-    if exc is not None:
-        return "readAddress(..) failed: Connection reset by peer"
-    return "Connection closed before received headers" if begun else "ChannelException"

@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 _LINE: Final = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1")
 
 
-def remember(request: RequestHead) -> RequestHead | None:
-    """A request that has just been read, if a later head with the same lines means the same.
+def remember(request: RequestHead, head: bytes) -> RequestHead | None:
+    """A request that was read from this head, if a later one with the same lines means the same.
 
-    None: it has a body, or is more than a request.
+    None: it has a body, is more than a request, or its lines were rewritten.
     """
+    tail = request.block + b"\r\n\r\n"
     if (
-        request.minor == 1
-        and request.keep_alive
-        and request.content_length is None
-        and not request.chunked
-        and not request.expects_continue
-        and request.upgrade is None
-        and request.target[:1] == b"/"
+        request.minor == 0
+        or not request.keep_alive
+        or request.content_length is not None
+        or request.chunked
+        or request.expects_continue
+        or request.upgrade is not None
+        or request.target[:1] != b"/"
+        or not head.endswith(tail)
     ):
-        request.sent = request.block
-        request.tail = request.block + b"\r\n\r\n"
-        return request
-    return None
+        return None
+    request.sent, request.tail = request.block, tail
+    return request
 
 
 def read_again(last: RequestHead, data: bytes, limits: Limits) -> bool:

@@ -64,6 +64,7 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,18}")  # under 2^63, whatever the digits
 _HOST_LINE: Final = drop_pattern(b"host")
 _LENGTH_LINE: Final = drop_pattern(b"content-length")
 _LONGER_THAN_ANY_HOST: Final = 300
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 
 
 class RequestHead:
@@ -262,3 +263,14 @@ def bad_request_line(head: bytes) -> BadRequest:
     if version is not None and version.groups() not in {(b"1", b"0"), (b"1", b"1")}:
         return BadRequest("only HTTP/1.0 and HTTP/1.1 are spoken here", 505)
     return BadRequest("the request line is malformed")
+
+
+def check_partial_head(data: bytes, limits: Limits) -> None:
+    """Refuse early what cannot become a head we take."""
+    if _BARE.search(data):
+        raise BadRequest("a line ends in a bare line feed or carriage return")
+    line_end = data.find(b"\r\n")
+    if (line_end if line_end >= 0 else len(data)) > limits.target_bytes_max + 64:
+        raise BadRequest("the request line is too long", 414)
+    if len(data) + 4 > limits.head_bytes_max:
+        raise BadRequest("the request head is too large", 431)
