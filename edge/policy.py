@@ -14,7 +14,7 @@ from edge.context import UNTRACED, Answer, EdgeContext, Traces
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
 from edge.own_dtab import OwnDtabs
-from edge.paths import AmbiguousPath, normal_target
+from edge.paths import AmbiguousPath, is_normal, normal_target
 from edge.trail import Fits
 from mesh.context import SEPARATOR, read_linkerd_context
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
@@ -121,7 +121,7 @@ class Policy:
     def again(self, context: EdgeContext, request: RequestHead) -> bool:
         """Make a steady verdict on the same lines the one of this request, if its path allows."""
         target = request.target
-        if b"%" in target or b"/." in target or b"//" in target or b"\\" in target:
+        if not is_normal(target):
             return False
         context.target = target
         context.trace = context.answer = None

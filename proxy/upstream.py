@@ -213,11 +213,8 @@ class Upstream(asyncio.BufferedProtocol):
     @staticmethod
     def _is_whole(exchange: Exchange, head: ResponseHead, data: bytes) -> bool:
         """Whether these bytes are that head and its body, to a request that is complete."""
-        return (
-            head.content_length == len(data) - len(head.sent)
-            and exchange.request_done
-            and exchange.request.method != b"HEAD"
-        )
+        complete = exchange.request_done and exchange.request.method != b"HEAD"
+        return complete and head.content_length == len(data) - len(head.sent)
 
     def _on_whole(self, exchange: Exchange, head: ResponseHead, data: bytes) -> None:
         """The answer is all here: no state to keep, and the connection goes back first."""
