@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
+import shlex
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 
 from edge.admin_guard import AdminGuard
+from edge.admin_pages import HEADERS, explained, index, recent, table
 from edge.counts import counts, drain_state
 from edge.explain import SOMEBODY, BadQuestion, Question, explain_request, state_text
 from edge.metrics import exposition
@@ -23,8 +24,6 @@ from mesh.admin import Admin
 from tracing.exchange import spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
@@ -33,11 +32,7 @@ if TYPE_CHECKING:
     from mesh.metrics import Snapshot
     from tracing.recorder import Recorder
 
-_PAGES: Final = (
-    *("explain", "recent", "routes", "edge.json", "config.json", "config/origins", "metrics"),
-    *("drain", "admin/live", "admin/ready", "admin/metrics.json", "admin/metrics/prometheus"),
-    *("client_state.json", "openapi.json"),
-)
+_ASKED: Final = ("url", "cookie", "client", "headers")
 _BODY_MAX: Final = 65_536
 _BAD_REQUEST: Final = 400
 _CONFLICT: Final = 409
@@ -85,9 +80,12 @@ class EdgeAdmin:
         return AdminGuard(Starlette(routes=routes), config.admin.hosts)
 
     async def _index(self, request: Request) -> Response:
-        del request
-        links = "".join(f'<li><a href="/{page}">{page}</a>' for page in _PAGES)
-        return _page("weir edge", f"<ul>{links}</ul>")
+        process = self._process
+        file = "without a file" if process.source is None else f"by {process.source.file}"
+        state = f"{process.unready or 'ready'}; configured {file}"
+        if process.last_reload is not None:
+            state += f"; last: {process.last_reload}"
+        return _page(index(state, process.config.warnings, str(request.base_url).rstrip("/")))
 
     def _counted(self) -> Snapshot:
         counted = self._mesh.counted()
@@ -175,22 +173,25 @@ class EdgeAdmin:
         return answered.as_json() | {"text": answered.lines()}
 
     async def _explain_page(self, request: Request) -> Response:
-        url = request.query_params.get("url", "")
-        cookie = request.query_params.get("cookie", "")
-        said = ""
-        if url:
-            headers = [["Cookie", cookie]] if cookie else []
-            try:
-                told = await self._told({"url": url, "headers": headers})
-                said = "\n".join(told["text"])
-            except (BadQuestion, ValueError) as error:
-                said = str(error)
-        form = (
-            "<form><label>URL <input name=url size=60 value='{}'></label> "
-            "<label>Cookie <input name=cookie size=40 value='{}'></label> "
-            "<button>Explain</button></form><pre>{}</pre>"
-        ).format(*(html.escape(text, quote=True) for text in (url, cookie, said)))
-        return _page("Explain", form)
+        asked = {name: request.query_params.get(name, "") for name in _ASKED}
+        if not asked["url"]:
+            return _page(explained(asked, (), ""))
+        pairs = [line.partition(":") for line in asked["headers"].splitlines() if line.strip()]
+        headers = [[name.strip(), value.strip()] for name, _, value in pairs]
+        if asked["cookie"]:
+            headers.append(["Cookie", asked["cookie"]])
+        client = asked["client"] or SOMEBODY
+        words = ["weir", "explain", asked["url"]]
+        for name, value in headers:
+            words += ["-H", f"{name}: {value}"]
+        words += ["--client", client] if asked["client"] else []
+        words += ["--admin", str(request.base_url).rstrip("/")]
+        try:
+            question = {"url": asked["url"], "headers": headers, "client": client}
+            told = (await self._told(question))["text"]
+        except (BadQuestion, ValueError) as error:
+            told = [str(error)]
+        return _page(explained(asked, told, shlex.join(words)))
 
     async def _routes(self, request: Request) -> Response:
         rows = [
@@ -203,7 +204,9 @@ class EdgeAdmin:
             }
             for route in self._process.router.routes.routes()
         ]
-        return _table(request, "Routes", rows)
+        if _wants_page(request):
+            return _page(table("Routes", rows))
+        return JSONResponse(rows)
 
     async def _recent(self, request: Request) -> Response:
         rows = [
@@ -217,7 +220,10 @@ class EdgeAdmin:
             }
             for record in (spans_of(one)[-1] for one in reversed(self._process.recent))
         ]
-        return _table(request, "Recent requests that were recorded", rows)
+        if _wants_page(request):
+            tracing = self._process.config.tracing
+            return _page(recent(rows, "" if tracing is None else tracing.collector))
+        return JSONResponse(rows)
 
 
 async def _openapi(request: Request) -> Response:
@@ -227,28 +233,9 @@ async def _openapi(request: Request) -> Response:
     return JSONResponse(yaml.safe_load(text))
 
 
-def _table(request: Request, title: str, rows: Sequence[Mapping[str, Any]]) -> Response:
-    """Rows as JSON, or as a page for who asks for one."""
-    if "text/html" not in request.headers.get("accept", ""):
-        return JSONResponse(list(rows))
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{html.escape(name)}" for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(row.get(name, '')))}" for name in columns)
-        for row in rows
-    )
-    return _page(title, f"<table><tr>{head}{body}</table>" if rows else "<p>None yet.</p>")
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
-def _page(title: str, body: str) -> Response:
-    return HTMLResponse(
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
-        "<style>body{font:1em/1.5 system-ui,sans-serif;margin:2em;color-scheme:light dark}"
-        "td,th{text-align:left;padding:.1em .8em .1em 0}pre{white-space:pre-wrap}</style>"
-        f"<h1>{title}</h1>{body}\n",
-        headers={
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-            "form-action 'self'; frame-ancestors 'none'",
-            "Cache-Control": "no-store",
-        },
-    )
+def _page(text: str) -> Response:
+    return HTMLResponse(text, headers=HEADERS)

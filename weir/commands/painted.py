@@ -1,4 +1,4 @@
-"""Explanations on a terminal: what counts stands out. Elsewhere, and with NO_COLOR, plain text."""
+"""Explanations on a terminal, in colours. Elsewhere, and with NO_COLOR, plain text."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+from edge.looks import look_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The first that is found says how a line looks.
-_STYLES: Final = (
-    (re.compile(r"of the traffic\]$"), "green"),
-    (re.compile(r"^answer |refused with|failed|^ *error "), "red"),
-    (re.compile(r"is dropped$|dropped: |fallback;"), "yellow"),
-    (re.compile(r"does not apply|\[[^\]]*\]$|not reached"), "dim"),
-    (re.compile(r" applies$|^trust +grant |^endpoint "), "green"),
-)
+_STYLES: Final = {"good": "green", "bad": "red", "odd": "yellow", "lost": "dim", "": ""}
 _STAGE: Final = re.compile(r"^[a-z]+(?= {2,})")
 
 
@@ -30,9 +25,7 @@ def show(lines: Iterable[str]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     for line in lines:
-        text = Text(line)
-        style = next((one for pattern, one in _STYLES if pattern.search(line)), "")
-        text.stylize(style)
+        text = Text(line, style=_STYLES[look_of(line)])
         stage = _STAGE.match(line)
         if stage is not None:
             text.stylize("bold", 0, stage.end())
