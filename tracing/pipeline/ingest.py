@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tracing.pipeline.batch import Batch, batch_of
+from tracing.pipeline.intake import Intake
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.sampling import BoundarySampler
 from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
@@ -59,6 +60,7 @@ class Ingest:
         rules: TagRules | None = None,
     ) -> None:
         self._store = store
+        self.intake = Intake()
         self._sampler = BoundarySampler(sample_rate)
         self._rules = None if rules is None or rules.idle else rules
         self.rewritten = 0  # spans in which a tag was redacted, cut or dropped
@@ -86,7 +88,7 @@ class Ingest:
         return batch.rejected
 
     def refuse(self, transport: str, size: int) -> None:
-        """Count a message that could not even be unpacked. Units: size is bytes."""
+        """Count a message that could not even be read whole. Units: size is bytes."""
         counts = self.counts[transport]
         counts.messages += 1
         counts.messages_dropped += 1

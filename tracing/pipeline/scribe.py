@@ -11,12 +11,14 @@ from tracing.pipeline.decode import scribe, thrift
 from tracing.pipeline.decode.scribe import Call
 from tracing.pipeline.decode.thrift import ThriftError
 from tracing.pipeline.ingest import Ingest
+from tracing.pipeline.intake import FullError, Held
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
 
 _FRAME_BYTES_MAX: Final = 16 << 20
 _WAITING_MAX: Final = 64  # frames of one connection that wait for their turn; then reading stops
 _CONNECTIONS_MAX: Final = 1_000
+_FRAME_WITHIN_S: Final = 30.0
 
 
 class ScribeServer:
@@ -54,8 +56,10 @@ class _Connection(asyncio.Protocol):
         "_category",
         "_everyone",
         "_frames",
+        "_held",
         "_ingest",
         "_paused",
+        "_timer",
         "_transport",
         "task",
     )
@@ -68,6 +72,8 @@ class _Connection(asyncio.Protocol):
         self._frames: deque[bytes] = deque()
         self._transport: asyncio.Transport | None = None
         self._paused = False
+        self._held = Held(ingest.intake)
+        self._timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,9 +88,26 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         self._transport = None
         self._everyone.discard(self)
+        self._buffer.clear()
+        self._time_frame(begun=False)
+        self._hold()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        try:
+            self._read_frames()
+        except FullError:
+            self._ingest.refuse("scribe", 0)
+            self._abort()  # the sender comes again, as it does when a connection breaks
+            return
+        if self._frames and (self.task is None or self.task.done()):
+            self.task = asyncio.get_running_loop().create_task(self._work())
+        if len(self._frames) >= _WAITING_MAX and not self._paused and self._transport:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _read_frames(self) -> None:
+        """Take whole frames out of the buffer. Raises: FullError."""
         while len(self._buffer) >= 4:  # noqa: PLR2004 - a frame's length
             size = struct.unpack_from(">i", self._buffer)[0]
             if not 0 <= size <= _FRAME_BYTES_MAX:
@@ -94,11 +117,22 @@ class _Connection(asyncio.Protocol):
                 break
             self._frames.append(bytes(self._buffer[4 : 4 + size]))
             del self._buffer[: 4 + size]
-        if self._frames and (self.task is None or self.task.done()):
-            self.task = asyncio.get_running_loop().create_task(self._work())
-        if len(self._frames) >= _WAITING_MAX and not self._paused and self._transport:
-            self._paused = True
-            self._transport.pause_reading()
+            self._time_frame(begun=False)
+        self._time_frame(begun=bool(self._buffer))
+        self._hold()
+
+    def _hold(self) -> None:
+        """What came and was not worked off yet counts in the intake. Raises: FullError."""
+        self._held.now(len(self._buffer) + sum(map(len, self._frames)))
+
+    def _time_frame(self, *, begun: bool) -> None:
+        """A frame that stops in the middle would take its room for ever."""
+        if begun and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_FRAME_WITHIN_S, self._abort)
+        elif not begun and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def finish(self) -> None:
         """No more calls; the task, if there is one, answers those that were read and closes."""
@@ -114,16 +148,22 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def _work(self) -> None:
+        """Work off what was read, also for a sender that has gone."""
         while self._frames:
+            frame = self._frames.popleft()
+            self._hold()
             try:
-                call = scribe.read_call(self._frames.popleft(), self._category)
+                call = scribe.read_call(frame, self._category)
             except ThriftError:
+                self._ingest.refuse("scribe", 0)
+                self._frames.clear()
+                self._hold()
                 self._abort()
                 return
             reply = await self._answer(call)
             transport = self._transport
             if transport is None:
-                return
+                continue
             if call.wants_reply:
                 transport.write(struct.pack(">i", len(reply)) + reply)
             if self._paused and len(self._frames) < _WAITING_MAX // 2:

@@ -9,8 +9,9 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
-from tracing.pipeline.model import V2Span, decode_strict, to_json
+from tracing.pipeline.model import V2Span, to_json
 from tracing.pipeline.normalise import normalised
+from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.port import StoreError
 from tracing.pipeline.store.reader import LogBlock
 
@@ -119,7 +120,7 @@ class Forwarder:
 
 def _spans_of(blocks: Sequence[LogBlock]) -> list[V2Span]:
     """Normalised, because another server may read more strictly than ours did."""
-    return [normalised(span) for block in blocks for span in decode_strict(block.body)]
+    return [normalised(span) for block in blocks for span in spans_of(block.body) or ()]
 
 
 def _messages(spans: list[V2Span]) -> Iterator[bytes]:

@@ -6,8 +6,9 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from tracing.pipeline.grpc.message import CODINGS, PREFIX, Code, GrpcError, frame, trailers, unframe
-from tracing.pipeline.http.answers import GoneError, TooLargeError, answer, read_body
+from tracing.pipeline.http.answers import GoneError, SlowError, TooLargeError, answer, read_body
 from tracing.pipeline.http.collect import BODY_BYTES_MAX
+from tracing.pipeline.intake import FullError, Intake
 
 CONTENT_TYPE: Final = b"application/grpc"
 
@@ -21,8 +22,11 @@ class GrpcApp:
     `refused` is told of each call whose message could not even be read.
     """
 
-    def __init__(self, methods: Mapping[str, Method], refused: Callable[[], None]) -> None:
+    def __init__(
+        self, methods: Mapping[str, Method], intake: Intake, refused: Callable[[], None]
+    ) -> None:
         self._methods = methods
+        self._intake = intake
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +54,12 @@ class GrpcApp:
 
     async def _message(self, receive: Receive, coding: bytes) -> bytes:
         try:
-            return unframe(await read_body(receive, BODY_BYTES_MAX + PREFIX.size), coding)
+            body = await read_body(receive, BODY_BYTES_MAX + PREFIX.size, self._intake)
+            return unframe(body, coding)
+        except (FullError, SlowError) as error:
+            self._refused()
+            text = "too many messages at once, or this one too slow; try later"
+            raise GrpcError(Code.UNAVAILABLE, text) from error
         except TooLargeError as error:
             self._refused()
             text = f"the message is larger than {BODY_BYTES_MAX} bytes"

@@ -47,7 +47,7 @@ def zipkin_app(ingest: Ingest) -> GrpcApp:
             ingest.counts[_ZIPKIN].messages += 1
         return b""
 
-    return GrpcApp({ZIPKIN_PATH: report}, lambda: ingest.refuse(_ZIPKIN, 0))
+    return GrpcApp({ZIPKIN_PATH: report}, ingest.intake, lambda: ingest.refuse(_ZIPKIN, 0))
 
 
 def otlp_app(ingest: Ingest) -> GrpcApp:
@@ -60,4 +60,4 @@ def otlp_app(ingest: Ingest) -> GrpcApp:
         rejected = await _accept(ingest, OTLP, message, decode, Code.INVALID_ARGUMENT)
         return otlp_proto.answer(rejected, REJECTED)
 
-    return GrpcApp({OTLP_PATH: export}, lambda: ingest.refuse(OTLP, 0))
+    return GrpcApp({OTLP_PATH: export}, ingest.intake, lambda: ingest.refuse(OTLP, 0))

@@ -1,19 +1,28 @@
 """Plain ASGI answers, for the ways that need no framework."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import Message, Receive, Send
 
+from tracing.pipeline.intake import Held, Intake
+
 # The real server's type for every refusal's text, literally.
 TEXT: Final = "text/*"
 _DISCONNECT: Final = "http.disconnect"
+# Else a few senders that stop in the middle would fill the intake for ever. 10 MiB at 3 Mbit/s.
+_BODY_WITHIN_S: Final = 30.0
 NOT_FOUND: Final = (404, "404 Not Found", "text/plain; charset=utf-8")
 NOT_ALLOWED: Final = (405, "405 Method Not Allowed", "text/plain; charset=utf-8")
 
 
 class TooLargeError(Exception):
     """The body is over the cap; the rest of it was not read."""
+
+
+class SlowError(Exception):
+    """The body was not whole in time."""
 
 
 class GoneError(Exception):
@@ -40,8 +49,11 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def read_body(receive: Receive, bytes_max: int) -> bytes:
-    """The whole body. Raises: TooLargeError as soon as it is more than bytes_max, GoneError."""
+async def read_body(receive: Receive, bytes_max: int, intake: Intake) -> bytes:
+    """The whole body. What came of it counts in the intake until it is whole.
+
+    Raises: TooLargeError as soon as it is more than bytes_max, FullError, SlowError, GoneError.
+    """
     message: Message = await receive()
     if message["type"] == _DISCONNECT:
         raise GoneError
@@ -50,12 +62,18 @@ async def read_body(receive: Receive, bytes_max: int) -> bytes:
         return body
     pieces = [body]
     size = len(body)
-    while message.get("more_body", False) and size <= bytes_max:
-        message = await receive()
-        if message["type"] == _DISCONNECT:
-            raise GoneError
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
+    try:
+        with Held(intake) as held:
+            async with asyncio.timeout(_BODY_WITHIN_S):
+                while message.get("more_body", False) and size <= bytes_max:
+                    held.now(size)
+                    message = await receive()
+                    if message["type"] == _DISCONNECT:
+                        raise GoneError
+                    pieces.append(message.get("body", b""))
+                    size += len(pieces[-1])
+    except TimeoutError as error:
+        raise SlowError from error
     if size > bytes_max:
         raise TooLargeError
     return b"".join(pieces)

@@ -7,9 +7,17 @@ from starlette.types import Receive, Scope, Send
 
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats
-from tracing.pipeline.http.answers import TEXT, GoneError, TooLargeError, answer, read_body
+from tracing.pipeline.http.answers import (
+    TEXT,
+    GoneError,
+    SlowError,
+    TooLargeError,
+    answer,
+    read_body,
+)
 from tracing.pipeline.http.unpack import ZSTD_MAGIC, BombError, gunzip, inflate
 from tracing.pipeline.ingest import Ingest
+from tracing.pipeline.intake import FullError
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
 
@@ -41,11 +49,12 @@ def _choose(scope: Scope) -> tuple[Decode, bytes]:
 async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one POST: 202 when its spans are durable.
 
-    413 past the caps, 400 with Zipkin's text for a bad message, 503 while the queue is full.
+    413 past the caps, 408 when the body does not come, 400 with Zipkin's text for a bad message,
+    503 while the queue is full or too much is being read.
     """
     decode, encoding = _choose(scope)
     try:
-        body = await read_body(receive, BODY_BYTES_MAX)
+        body = await read_body(receive, BODY_BYTES_MAX, ingest.intake)
         if not body:
             ingest.counts["http"].messages += 1
         else:
@@ -55,6 +64,12 @@ async def collect(ingest: Ingest, scope: Scope, receive: Receive, send: Send) ->
         await answer(send, 400, str(error), TEXT)
     except GoneError:
         ingest.refuse("http", 0)
+    except FullError:
+        ingest.refuse("http", 0)
+        await answer(send, 503, "too many bodies at once, try later", TEXT, close=True)
+    except SlowError:
+        ingest.refuse("http", 0)
+        await answer(send, 408, "the body was not whole in time", TEXT, close=True)
     except (TooLargeError, BombError):
         ingest.refuse("http", 0)
         await answer(send, 413, "413 Request Entity Too Large", TEXT, close=True)

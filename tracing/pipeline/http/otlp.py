@@ -12,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import otlp_json, otlp_proto
 from tracing.pipeline.decode.otel import Resource, to_batch
-from tracing.pipeline.http.answers import GoneError, TooLargeError, answer, read_body
+from tracing.pipeline.http.answers import GoneError, SlowError, TooLargeError, answer, read_body
 from tracing.pipeline.http.collect import BODY_BYTES_MAX
 from tracing.pipeline.http.unpack import BombError, inflate
 from tracing.pipeline.ingest import Ingest
+from tracing.pipeline.intake import FullError
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
 
@@ -76,8 +77,8 @@ class OtlpApp:
         more: Sequence[tuple[bytes, bytes]] = ()
         if status == 503:  # noqa: PLR2004 - come again
             more = ((b"retry-after", str(_RETRY_AFTER_S).encode()),)
-        too_large = status == 413  # noqa: PLR2004 - the rest of the body was not read
-        await answer(send, status, body, encoding.content_type, headers=more, close=too_large)
+        # A body that was not read whole would be taken for the next request.
+        await answer(send, status, body, encoding.content_type, headers=more, close=status > 400)  # noqa: PLR2004
 
     async def _take(
         self, receive: Receive, encoding: _Encoding, coding: bytes
@@ -85,7 +86,7 @@ class OtlpApp:
         """The status and body of the answer."""
         ingest = self._ingest
         try:
-            body = await read_body(receive, BODY_BYTES_MAX)
+            body = await read_body(receive, BODY_BYTES_MAX, ingest.intake)
             body = self._unpack(body, coding)
 
             def decode(message: bytes) -> Batch:
@@ -97,6 +98,12 @@ class OtlpApp:
         except (TooLargeError, BombError):
             ingest.refuse(TRANSPORT, 0)
             return 413, encoding.refusal(_INVALID_ARGUMENT, "the body is too large")
+        except SlowError:
+            ingest.refuse(TRANSPORT, 0)
+            return 408, encoding.refusal(_UNAVAILABLE, "the body was not whole in time")
+        except FullError:
+            ingest.refuse(TRANSPORT, 0)
+            return 503, encoding.refusal(_UNAVAILABLE, "too many bodies at once, try later")
         except (StoreBusyError, StoreError) as error:
             return 503, encoding.refusal(_UNAVAILABLE, str(error) or "queue full, try later")
         return 200, encoding.answer(rejected, REJECTED)

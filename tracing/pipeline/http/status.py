@@ -174,6 +174,7 @@ class Status:
             "held": held.stored - held.evicted,
             "blocks": held.blocks,
             "bytes": held.size_bytes,
+            "spoilt_blocks": held.spoilt,
         }
         if held.standing is not None:
             told["store"] |= held.standing._asdict()

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tracing.pipeline.batch import index_of
-from tracing.pipeline.model import V2Span, decode_strict
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.words import WordBits
 
 _SMALL_SPANS: Final = 64
@@ -41,7 +42,9 @@ def _small(db: sqlite3.Connection, followed_to: int) -> Iterable[_Small]:
     )
     spans = size = 0
     for number, stored_ms, services, body in rows:
-        part = decode_strict(body)
+        part = spans_of(body)
+        if part is None:
+            continue
         spans += len(part)
         size += len(body)
         if spans > _SPANS_MAX or size > _BYTES_MAX:

@@ -59,6 +59,7 @@ class Flow:
 class StoreCounts:
     """A store's own ledger since it was created, restarts included.
 
+    Shape: spoilt counts the blocks that this process could not read.
     Units: spans. held = stored - evicted, and stored = kept + exported + lost + owed (outbox).
     """
 
@@ -67,6 +68,7 @@ class StoreCounts:
     evicted: int
     blocks: int = 0
     size_bytes: int = 0
+    spoilt: int = 0
     tail: TailCounts | None = None
     standing: Standing | None = None
 

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from tracing.pipeline.model import V2Span, decode_strict, low_half
+from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
+from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import in_order, unique
 
 _CACHED_BLOCKS_MAX: Final = 64
+_SPOILT_MAX: Final = 10_000
 _LAST_BLOCK: Final = (1 << 63) - 1
 # What an exporter takes at once.
 _LOG_BLOCKS: Final = 64
@@ -49,10 +51,14 @@ class _Block:
 
 
 class BlockReader:
-    """The blocks and what the index knows of them. One thread at a time."""
+    """The blocks and what the index knows of them. One thread at a time.
 
-    def __init__(self, connection: sqlite3.Connection, *, strict: bool) -> None:
+    Shape: spoilt takes the numbers of blocks that cannot be read; all readers share it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, spoilt: set[int], *, strict: bool) -> None:
         self.db = connection
+        self._spoilt = spoilt
         self.strict = strict
         self._cache: OrderedDict[int, _Block] = OrderedDict()
         self._compacted: tuple[int] | None = None
@@ -88,13 +94,16 @@ class BlockReader:
             raise StoreError("the query takes too long; ask for less time, or for more exactly")
 
     def block(self, number: int) -> _Block:
-        """The spans of one block, as they came; none where it was forgotten meanwhile."""
+        """The spans of one block, as they came; none where it was forgotten, or spoilt."""
         block = self._cache.get(number)
         if block is not None:
             self._cache.move_to_end(number)
             return block
         row = self.db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
-        block = _Block([] if row is None else decode_strict(row[0]))
+        spans = None if row is None else spans_of(row[0])
+        if row is not None and spans is None and len(self._spoilt) < _SPOILT_MAX:
+            self._spoilt.add(number)
+        block = _Block(spans or [])
         if row is not None:
             self._cache[number] = block
             if len(self._cache) > _CACHED_BLOCKS_MAX:

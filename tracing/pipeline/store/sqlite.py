@@ -85,6 +85,7 @@ class SqliteStore:
         self._keep = self._writer.append if room is None else room.hold
         self._commits = Commits(self._commit, queue_bytes_max)
         self._local = threading.local()
+        self._spoilt: set[int] = set()
         self._opened: list[sqlite3.Connection] = []
         self._reading = (
             self._thread.executor
@@ -206,7 +207,7 @@ class SqliteStore:
             connection = self._writer_db if self._in_memory else open_reader(self._path)
             if not self._in_memory:
                 self._opened.append(connection)
-            reader = self._local.reader = BlockReader(connection, strict=self._strict)
+            reader = self._local.reader = BlockReader(connection, self._spoilt, strict=self._strict)
         return reader
 
     async def _read(self, ask: Callable[[BlockReader], _T], *, see_all: bool = True) -> _T:
@@ -270,6 +271,7 @@ class SqliteStore:
             evicted=seen.evicted,
             blocks=seen.blocks,
             size_bytes=seen.size_bytes,
+            spoilt=len(self._spoilt),
             tail=seen.tail,
             standing=seen.standing,
         )

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from tracing.pipeline.batch import Batch, batch_of, grouped
-from tracing.pipeline.model import V2Span, decode_strict, low_half
+from tracing.pipeline.model import V2Span, low_half
+from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.port import TailCounts
 from tracing.pipeline.store.writer import BlockWriter, Statement
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
@@ -36,6 +37,7 @@ _COUNT: Final = (
 _ACCEPTED: Final = "tail.accepted"
 _KEPT: Final = "tail.kept"
 _DROPPED: Final = "tail.dropped."
+_SPOILT: Final = "spoilt"
 
 
 class WaitingRoom:
@@ -69,9 +71,13 @@ class WaitingRoom:
         verdicts = self._db.execute("SELECT low, kept, policy FROM verdict")
         self._window.recall({low: Verdict(bool(kept), policy) for low, kept, policy in verdicts})
         for number, held_ms, body in self._db.execute("SELECT * FROM waiting ORDER BY id"):
-            spans = decode_strict(body)
+            spans = spans_of(body) or []
             self._window.hold(Row(number, held_ms, len(body), len(spans)), spans)
             self._next = number + 1
+        spoilt = self._accepted - self._kept - sum(self._dropped.values()) - self._window.spans
+        if spoilt:
+            self._db.execute(_COUNT, (_DROPPED + _SPOILT, spoilt))
+            self._dropped[_SPOILT] = self._dropped.get(_SPOILT, 0) + spoilt
 
     def hold(self, batches: Sequence[Batch], now_ms: int) -> None:
         """Let messages wait; returns once they are committed, all or none."""
@@ -102,7 +108,7 @@ class WaitingRoom:
         (body,) = self._db.execute(
             "SELECT body FROM waiting WHERE id = ?", (row.number,)
         ).fetchone()
-        spans = decode_strict(body)
+        spans = spans_of(body) or []
         verdicts, awaited = self._window.settle(row, spans)
         kept: list[V2Span] = []
         dropped: dict[str, int] = {}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracing.pipeline.batch import Batch, BlockIndex, grouped, index_of
-from tracing.pipeline.model import V2Span, decode_strict
+from tracing.pipeline.model import V2Span
+from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.compact import compact_some
 from tracing.pipeline.store.outbox import Outbox
 from tracing.pipeline.store.words import WordBits
@@ -90,7 +91,7 @@ class BlockWriter:
             " WHERE id > (SELECT coalesce(max(id), 0) FROM block_facts)"
         )
         for number, stored_ms, body in rows:
-            self._await_index(number, stored_ms, body, decode_strict(body))
+            self._await_index(number, stored_ms, body, spans_of(body) or [])
         self.write_index()
 
     def append(self, batches: Sequence[Batch], now_ms: int, also: Sequence[Statement] = ()) -> None:
@@ -259,13 +260,19 @@ class BlockWriter:
         with self.outbox.transaction():
             self.outbox.forget(blocks)
             for number in blocks:
-                body = db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()[0]
-                spans = decode_strict(body)
-                spans_gone += len(spans)
-                bytes_gone += len(body)
+                body, count, size = db.execute(
+                    "SELECT b.body, f.spans, f.bytes FROM block b JOIN block_facts f USING (id)"
+                    " WHERE b.id = ?",
+                    (number,),
+                ).fetchone()
+                spans_gone += count
+                bytes_gone += size
+                spans = spans_of(body)
+                if spans is None:  # nobody knows its traces any more: look at every entry
+                    db.execute("DELETE FROM trace_block WHERE block = ?", (number,))
                 db.executemany(
                     "DELETE FROM trace_block WHERE low = ? AND block = ?",
-                    [(low, number) for low in sorted(index_of(spans).lows)],
+                    [(low, number) for low in sorted(index_of(spans or []).lows)],
                 )
                 db.execute("DELETE FROM block WHERE id = ?", (number,))
                 db.execute("DELETE FROM block_facts WHERE id = ?", (number,))

@@ -1,0 +1,82 @@
+"""A store whose files were damaged: what is whole is kept, and the ledger balances."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.kits.span_store import around, ids, span
+from tracing.pipeline.batch import batch_of
+from tracing.pipeline.store.sqlite import SqliteStore
+
+BLOCKS = 40
+
+
+async def killed(folder: Path) -> Path:
+    """The files of a store that was killed, its last blocks in the log alone."""
+    path = folder / "spans"
+    store = SqliteStore(path)
+    for number in range(1, BLOCKS + 1):
+        await store.append(batch_of([span(number, tags={"n": "x" * 3_000})]))
+    copy = folder / "copy"
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
+    await store.aclose()
+    return copy
+
+
+def damage(path: Path, how: Callable[[bytes], bytes]) -> None:
+    """Change the log of a store."""
+    log = Path(f"{path}-wal")
+    log.write_bytes(how(log.read_bytes()))
+
+
+async def whole(path: Path) -> int:
+    """How many spans a store opens with; all of them are found, and all are counted."""
+    store = SqliteStore(path)
+    found = ids(await store.search(around(limit=1_000)))
+    counts = store.counts()
+    assert sorted(found) == list(range(1, counts.stored + 1))
+    assert counts.standing is not None
+    assert counts.stored == sum(counts.standing) == counts.blocks
+    await store.append(batch_of([span(1_000)]))
+    assert len(await store.trace(f"{1_000:016x}")) == 1
+    await store.aclose()
+    return counts.stored
+
+
+async def test_what_was_committed_is_there_after_the_death_of_the_process(tmp_path: Path) -> None:
+    assert await whole(await killed(tmp_path)) == BLOCKS
+
+
+async def test_a_torn_log_loses_its_end_and_the_ledger_balances(tmp_path: Path) -> None:
+    path = await killed(tmp_path)
+    damage(path, lambda raw: raw[: len(raw) * 7 // 10])
+    assert 0 < await whole(path) < BLOCKS
+
+
+async def test_a_flipped_bit_in_the_log_loses_what_follows_it(tmp_path: Path) -> None:
+    path = await killed(tmp_path)
+    damage(path, lambda raw: raw[: len(raw) // 2] + b"\xff\x00" + raw[len(raw) // 2 + 2 :])
+    assert 0 < await whole(path) < BLOCKS
+
+
+async def test_a_block_that_is_spoilt_harms_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "spans"
+    store = SqliteStore(path, keep_bytes=1 << 30)
+    for number in (1, 2, 3):
+        await store.append(batch_of([span(number)]))
+    await store.services()
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE block SET body = substr(body, 5) WHERE id = 2")
+    other.close()
+    assert ids(await store.search(around())) == [3, 1]
+    assert await store.trace(f"{2:016x}") == []
+    assert await store.sum_links(1 << 60)
+    assert store.counts().spoilt == 1
+    await store.aclose()
+    store = SqliteStore(path, keep_bytes=1)
+    assert await store.forget(1 << 60) == 3
+    counts = store.counts()
+    assert (counts.stored, counts.evicted, counts.blocks) == (3, 3, 0)
+    await store.aclose()
