@@ -23,7 +23,8 @@ HEADERS: Final = {
 _STYLE: Final = """
 :root{color-scheme:light dark}body{font:1em/1.5 system-ui,sans-serif;margin:1.5em 2em}
 nav a{margin-right:1.2em}table{border-collapse:collapse}
-td,th{text-align:left;vertical-align:top;padding:.15em 1em .15em 0;overflow-wrap:anywhere}
+td,th{text-align:left;vertical-align:top;padding:.15em 1em .15em 0}
+td,th{white-space:nowrap}td:nth-last-child(-n+2){white-space:normal;overflow-wrap:anywhere}
 tr:hover td{background:#8882}td,code,pre,textarea{font-family:ui-monospace,monospace;font-size:.9em}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}label{display:block;margin:.4em 0}
 input,textarea{display:block;width:min(50em,95%);font:inherit;font-family:ui-monospace,monospace}
