@@ -62,4 +62,6 @@ class EdgeContext(RequestContext, gc=False):
     trail: Trail | None = None  # of who asked for it
     audited: bool = False
     steady: bool = False  # decided by header lines and peer alone, so it holds when they come again
-    upstream: bytes = b""  # the header lines that go on, of a steady verdict; made when asked for
+    asked: bytes | None = None  # the host as the request says it
+    origin: bytes = b""  # the lines that tell a service who asked; made when a service is asked
+    upstream: bytes = b""  # all lines that go on, of a steady verdict; likewise

@@ -116,7 +116,7 @@ class EdgeFace:
             context.answer = self._own(context, request)
         if context.tags is not None:
             self._mind_trust(context, request, peer)
-        if settings.desk is not None and self._cookie_mark in request.block:
+        if settings.desk is not None and request.block.find(self._cookie_mark) >= 0:
             # A service must not be able to use its visitor's grant.
             request.block = self._without_grant(request.block)
         return context, None if context.answer is not None else context.key
@@ -203,14 +203,10 @@ class EdgeFace:
             block += b"\r\ntracestate: " + context.trace_state
         if self.settings.forwarding is not None:
             block = self.settings.forwarding.upstream(block, context, peer.ip)
-        ip = peer.ip.encode()
-        if context.client != peer.ip:
-            ip = context.client.encode() + b", " + ip
-        block = (
-            b"%b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n"
-            b"X-Forwarded-Host: %b\r\nVia: 1.1 weir"
-        ) % (block, ip, b"https" if context.https else b"http", host)
-        if context.steady:
+        if not context.origin:
+            context.origin = _origin(context, peer.ip)
+        block += context.origin
+        if context.steady and self.settings.forwarding is None:  # else a request has its own id
             context.upstream = block
         return block
 
@@ -286,3 +282,10 @@ class EdgeFace:
 
 
 _COOKIE_LINE: Final = re.compile(rb"(\r\ncookie:)([^\r\n]*)", re.IGNORECASE)
+
+
+def _origin(context: EdgeContext, peer_ip: str) -> bytes:
+    ip = context.client if context.client == peer_ip else f"{context.client}, {peer_ip}"
+    return (
+        b"\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Host: %b\r\nVia: 1.1 weir"
+    ) % (ip.encode(), b"https" if context.https else b"http", context.host)

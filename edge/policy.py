@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from edge.context import UNTRACED, Answer, EdgeContext, Traces
+from edge.cookies import cookies
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
 from edge.own_dtab import OwnDtabs
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 OURS: Final = re.compile(rb"\r\n(?:l5d|weir)[-_.]", re.IGNORECASE)
 # Everything below is the gateway's own.
 OWN_PATHS: Final = b"/.weir/"
-# Greedy: a grant is 400 bytes and more, and the lazy form costs 10 µs for it.
-_COOKIE: Final = re.compile(rb"\r\ncookie:([^\r\n]*)", re.IGNORECASE)
 _DEBUG_HEADER: Final = b"weir-debug"
 BAD_REQUEST: Final = 400
 
@@ -114,15 +113,22 @@ class Policy:
             if place.redirect is not None:
                 _redirect(context, request, place)
             context.steady = not (known or by_path or place.redirect or context.own)
+            context.asked = request.host
         if trail is not None:
             trail.decided(context, request)
         return context
 
     def again(self, context: EdgeContext, request: RequestHead) -> bool:
-        """Make a steady verdict on the same lines the one of this request, if its path allows."""
+        """Make a connection's last verdict, a steady one, this request's, if it is the same."""
         target = request.target
         if not is_normal(target):
             return False
+        if context.block is not request.block:
+            # Other lines: they decide nothing, where none but the same Host concerns anyone.
+            block = request.block
+            if not request.plain or request.host != context.asked or self._marked(block):
+                return False
+            context.block, context.method, context.upstream = block, request.method, b""
         context.target = target
         context.trace = context.answer = None
         context.deadlines = ()
@@ -274,20 +280,6 @@ class Policy:
             trail.arrived(context, request, self.traces.sample_rate)
             trail.decided(context, request)
         return context
-
-
-def cookies(block: bytes) -> dict[bytes, list[bytes]]:
-    """Every cookie of a head, with all values it was given.
-
-    Names and values as sent: case counts, quotes stay.
-    """
-    jar: dict[bytes, list[bytes]] = {}
-    for line in _COOKIE.findall(block):
-        for pair in line.split(b";"):
-            name, equals, value = pair.strip(b" \t").partition(b"=")
-            if equals:
-                jar.setdefault(name, []).append(value)
-    return jar
 
 
 def _redirect(context: EdgeContext, request: RequestHead, place: Place) -> None:

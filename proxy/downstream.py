@@ -328,6 +328,8 @@ class Downstream(asyncio.BufferedProtocol):
         has_body = request.has_body
         if has_body == self.complete or (upgrade and has_body):
             raise BadRequest("the end of the request is ambiguous")
+        if self._last is not None:
+            request.verdict = self._last.verdict
         self._last = remember(request, head)
         if has_body:
             self._begin_body(request)

@@ -36,7 +36,7 @@ NOT_FOR_UPSTREAM: Final = (
 # RFC 9112, 3. A Host line that comes first, as most clients send it, is read along.
 _REQUEST_LINE: Final = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Z-]{1,32}) ([!\"$-~]+) HTTP/1\.([01])"
-    rb"(?=\r\n)(?:\r\n[Hh][Oo][Ss][Tt]:[ \t]?([^ \t\r\n]+)(?=\r\n))?"
+    rb"(?=\r\n)(?:\r\n[Hh][Oo][Ss][Tt]: ?([0-9A-Za-z._-]{1,255}(?::[0-9]{1,5})?)(?=\r\n))?"
 )
 _ANY_VERSION: Final = re.compile(rb"[^\r\n]* HTTP/([0-9]+)\.([0-9]+)\r\n")
 _FRAMING: Final = re.compile(
@@ -86,7 +86,8 @@ class RequestHead:
     plain = False  # whether no line but Host concerns anyone on the way
     # Of a request that is remembered (`repeat.py`): its lines as sent, and what its head ends with.
     sent = tail = b""
-    verdict: object | None = None  # what whoever routes decided by these lines alone
+    # What whoever routes decided by these lines alone, or by those before on the connection.
+    verdict: object | None = None
 
     def __init__(self, method: bytes, target: bytes, minor: int, block: bytes) -> None:
         self.method = method
@@ -132,7 +133,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     request = RequestHead(method, target, 1 if minor == b"1" else 0, block)
     if host is not None and _MARKS.findall(block.lower()) == _ONLY_HOST:
         request.plain = True
-        _read_host(request, host, limits)
+        request.host = host
     else:
         _read_framing(request, limits)
     if target[:1] != b"/":

@@ -27,6 +27,7 @@ _INSIDE: Final = frozenset({b"via", b"server-timing", b"traceresponse"})
 # What servers of HTTP/1.1 say that need not: taken out without a pattern.
 _KEEP_ALIVE_LINE: Final = b"\r\nConnection: keep-alive"
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_DIGITS_MAX: Final = 18
 _HOP_BY_HOP_LINES: Final = drop_pattern(*HOP_BY_HOP)
 _LENGTH_LINE: Final = drop_pattern(b"content-length")
 
@@ -105,6 +106,9 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
 def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
     connection: list[bytes] = []
     for name, value in _MARKS.findall(response.block.lower()):
+        if name == b"content-length" and response.content_length is None and _usual(value):
+            response.content_length = int(value)
+            continue
         value = value.rstrip(b" \t")  # the pattern is faster greedy, so the blank is cut here
         if name == b"content-length":
             _read_content_length(response, value)
@@ -141,6 +145,11 @@ def _read_connection(response: ResponseHead, value: bytes, more: list[bytes]) ->
     more.append(value)
     tokens = [token.strip(b" \t") for token in value.split(b",")]
     response.keep_alive = b"close" not in tokens and response.keep_alive
+
+
+def _usual(length: bytes) -> bool:
+    """Whether a length is written as everyone writes it."""
+    return length.isdigit() and length[:1] != b"0" and len(length) < _DIGITS_MAX
 
 
 def _read_content_length(response: ResponseHead, value: bytes) -> None:

@@ -84,6 +84,37 @@ def test_a_request_with_the_same_lines_is_judged_as_if_it_came_alone(lines: byte
         assert told(face, request) == told(face, alone)
 
 
+MARKED = b"Host: www.hello.world\r\nCookie: c=dogfood"
+
+
+@pytest.mark.parametrize("more", [b"", b"forwarding: {forwarded: true, request_id: X-Request-Id}"])
+@pytest.mark.parametrize("after", LINES.values(), ids=LINES)
+@pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
+def test_other_lines_on_a_connection_are_judged_as_if_they_came_alone(
+    lines: bytes, after: bytes, more: bytes
+) -> None:
+    face = face_of(CONFIG + more.decode())
+    last = first(lines)
+    told(face, last)
+    for target in TARGETS:
+        request = first(after + b"\r\nX-Request-Id: 5", target)
+        request.verdict = last.verdict
+        alone = first(after + b"\r\nX-Request-Id: 5", target)
+        assert told(face, request) == told(face, alone)
+        last = request
+
+
+def test_the_id_of_a_request_is_its_own() -> None:
+    face = face_of(CONFIG + "forwarding: {request_id: X-Request-Id}")
+    request = first(LINES["browser"])
+    for id8 in (b"1" * 8, b"2" * 8):
+        read = face.read(request, PEER)
+        assert not isinstance(read, Reply)
+        context = read[0]
+        context.trace = new_root(id8)
+        assert id8.hex().encode() in face.upstream_block(request, context, PEER)
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_only_what_lines_alone_decide_is_kept(name: str) -> None:
     request = first(LINES[name])
