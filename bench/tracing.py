@@ -31,9 +31,20 @@ from tracing.span import Endpoint, SpanRecord
 
 EDGE: Final = Endpoint("edge", "10.0.0.1", 80)
 HELLO: Final = Endpoint("hello", "10.0.0.2", 7777)
-ROUTE: Final = {"service": "/svc/hello", "client": "/#/io.l5d.fs/hello", "dtab.version": "12"}
+# What a router's spans say of their way (docs/tracing.md).
+ROUTE: Final = {
+    "router.label": "outgoing",
+    "service": "/svc/hello",
+    "client": "/#/io.l5d.fs/hello",
+    "dtab.version": "59fcad41",
+    "dtab.trail": "/svc=>/host;/host=>/srv;/srv=>/#/io.l5d.fs",
+}
 SPAN_ROUTE: Final = SpanRoute("http /svc/hello", EDGE, EDGE, ROUTE, {"l5d.success": "1.0"})
 GOAL_US: Final = 5.0
+# 25,000 requests a second: several times what one worker passes on.
+BURST: Final = 500
+PAUSE_S: Final = 0.02
+ROUNDS: Final = 5
 
 
 def _record(kind: str, trace: bytes, own: bytes, parent: bytes | None) -> SpanRecord:
@@ -101,7 +112,11 @@ def _steps(count: int) -> None:
 
 
 async def _requests(url: str, count: int, *, sampled: bool) -> float:
-    """CPU of this process a request, everything but the request itself. Paced by the exports."""
+    """CPU of this process a request, everything but the request itself.
+
+    Sampled or not, it pauses as often: to be woken costs 100 us on a busy machine, and a sender
+    that outruns its collector would be woken, and encode what has left its caches, more than ours.
+    """
     recorder = Recorder(ZipkinHttpExporter(url), queue_max=20_000)
     await recorder.start()
     rate = 1.0 if sampled else 0.0
@@ -120,8 +135,10 @@ async def _requests(url: str, count: int, *, sampled: bool) -> float:
             recorder.exchange(_exchange(server, client.span_id))
         if number % 50 == 0:
             await asyncio.sleep(0)
-            while recorder.queued > 5_000:  # noqa: ASYNC110 - paced like a sender, not waited for
-                await asyncio.sleep(0.005)
+        if number % BURST == BURST - 1:
+            await asyncio.sleep(PAUSE_S)
+            while recorder.queued > 10 * BURST:  # noqa: ASYNC110 - on a very busy machine
+                await asyncio.sleep(PAUSE_S)
     await recorder.aclose()
     used = (time.process_time_ns() - began) / count / 1000
     if recorder.exported != recorder.recorded:
@@ -147,15 +164,23 @@ def main(argv: list[str]) -> int:
             wait_ready(process, port)
             url = f"http://127.0.0.1:{port}"
             uvloop.run(_requests(url, count // 10, sampled=True))
-            plain = uvloop.run(_requests(url, count, sampled=False))
-            whole = uvloop.run(_requests(url, count, sampled=True))
+            # In turns, so that a busy moment of the machine meets both.
+            runs = [
+                [uvloop.run(_requests(url, count // ROUNDS, sampled=one)) for one in (False, True)]
+                for _ in range(ROUNDS)
+            ]
         finally:
             process.terminate()
             process.wait(20)
+    plain, whole = (median(one[at] for one in runs) for at in (0, 1))
+    costs = sorted(with_spans - without for without, with_spans in runs)
     print(f"{'a request, not sampled':<28} {plain:7.3f} us")
     print(f"{'a request, two spans, export':<28} {whole:7.3f} us")
-    print(f"{'the spans cost':<28} {whole - plain:7.3f} us (goal: at most {GOAL_US:g})")
-    return 0 if whole - plain <= GOAL_US else 1
+    print(
+        f"{'the spans cost':<28} {median(costs):7.3f} us, {costs[0]:.2f} to {costs[-1]:.2f} "
+        f"in {ROUNDS} rounds (goal: at most {GOAL_US:g})"
+    )
+    return 0 if median(costs) <= GOAL_US else 1
 
 
 if __name__ == "__main__":

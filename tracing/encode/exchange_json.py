@@ -1,8 +1,8 @@
 """Exchange records as Zipkin v2 JSON: both spans of one by one format string.
 
 What a route's spans share (names, endpoints, route tags) is encoded once and kept with the route,
-so what is left are ids, times and the request's own three tags: 1.4 µs for two spans, where two
-span records took 1.7, and 3 to be made.
+so what is left are ids, times and the request's own three tags: 1.4 µs for two spans of 1,150
+bytes, where two span records took 1.7, and 3 to be made.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ def encode_records(records: Iterable[Record]) -> bytes:
     """
     out: list[str] = []
     others: list[SpanRecord] = []
-    methods, peers = _texts.methods.get, _texts.peers.get
+    add, methods, peers = out.extend, _texts.methods.get, _texts.peers.get
     for one in records:
         if type(one) is not ExchangeRecord or one.tags or not (one.route.plain and one.peer_port):
             others += spans_of(one)
@@ -92,14 +92,24 @@ def encode_records(records: Iterable[Record]) -> bytes:
         own = f'{method},"http.uri":{quoted(uri)},"http.status_code":"{one.status}"'
         parent = "" if parent_id is None else f'"parentId":"{parent_id.hex()}",'
         debug = ',"debug":true' if trace.flags & DEBUG else ""
-        out.append(
-            f'{{"traceId":"{trace_id}","parentId":"{span_id}","id":"{one.client_id.hex()}",'
-            f'"kind":"CLIENT","name":{method},"timestamp":{times}{client}{own}}}{debug}}},'
-            f'{{"traceId":"{trace_id}",{parent}"id":"{span_id}"{name}{times}{place}'
-            f"{peers(one.peer_ip) or _texts.peer(one.peer_ip)},"
-            f'"port":{one.peer_port}{tags}{own},"srv/request_payload_bytes":"{one.request_bytes}",'
-            f'"srv/response_payload_bytes":"{one.response_bytes}"}}{debug}}}'
+        # Parts, not one text: what is constant, most of it, is copied once, when all is joined.
+        add(
+            (
+                f'{{"traceId":"{trace_id}","parentId":"{span_id}","id":"{one.client_id.hex()}"',
+                f',"kind":"CLIENT","name":{method},"timestamp":{times}',
+                client,
+                own,
+                f'}}{debug}}},{{"traceId":"{trace_id}",{parent}"id":"{span_id}"',
+                name,
+                times,
+                place,
+                f'{peers(one.peer_ip) or _texts.peer(one.peer_ip)},"port":{one.peer_port}',
+                tags,
+                own,
+                f',"srv/request_payload_bytes":"{one.request_bytes}"',
+                f',"srv/response_payload_bytes":"{one.response_bytes}"}}{debug}}},',
+            )
         )
     if others:
-        out.append(encode_spans(others)[1:-1].decode())
-    return ",".join(out).encode()
+        return "".join(out).encode() + encode_spans(others)[1:-1]
+    return "".join(out)[:-1].encode()
