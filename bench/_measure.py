@@ -72,7 +72,7 @@ def measure(program: Program, shape: Shape, folder: Path, seconds: float) -> Fig
         _ms(_found(r"(?m)^\s+50%\s+(\S+)", text)),
         _ms(_found(r"(?m)^\s+99%\s+(\S+)", text)),
         program.memory_mib(),
-        errors or not requests,
+        errors or int(not requests),
     )
 
 

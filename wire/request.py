@@ -51,7 +51,11 @@ _MARKS: Final = re.compile(
     rb"|proxy-|l5d[-_.]|weir[-_.]|x-forwarded-|x-real-ip|forwarded|via"
     rb"|b3|x-b3-|traceparent|tracestate|baggage)"
 )
-_ONLY_HOST: Final = [b"\r\nhost"]
+_HOST_MARK: Final = b"\r\nhost"
+_CONNECTION: Final = b"\r\nconnection"
+_ONLY_HOST: Final = [_HOST_MARK]
+# As browsers and tools write it, that is most requests.
+_USUAL_CONNECTION: Final = re.compile(rb"\r\n[Cc]onnection: (?:(close)|[Kk]eep-[Aa]live)(?=\r|\Z)")
 # RFC 3986, 3.2.2: a name or an IP literal, and a port; no userinfo, no path, no blank.
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+;=%-]{1,255})(?::[0-9]{1,5})?"
@@ -131,7 +135,7 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if block.count(b"\n") > limits.headers_max:
         raise BadRequest("too many header lines", 431)
     request = RequestHead(method, target, 1 if minor == b"1" else 0, block)
-    if host is not None and _MARKS.findall(block.lower()) == _ONLY_HOST:
+    if host is not None and _is_plain(request):
         request.plain = True
         request.host = host
     else:
@@ -143,6 +147,22 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if limits.host_required and not request.host and request.minor == 1:
         raise BadRequest("Host is missing")
     return request
+
+
+def _is_plain(request: RequestHead) -> bool:
+    """Whether no line but Host concerns anyone; Connection's two usual ones are read and cut."""
+    block = request.block
+    marks = _MARKS.findall(block.lower())
+    if marks == _ONLY_HOST:
+        return True
+    if len(marks) != 2 or _CONNECTION not in marks or _HOST_MARK not in marks:  # noqa: PLR2004
+        return False
+    line = _USUAL_CONNECTION.search(block)
+    if line is None:
+        return False
+    request.keep_alive = line.start(1) < 0
+    request.block = block[: line.start()] + block[line.end() :]
+    return True
 
 
 def _read_framing(request: RequestHead, limits: Limits) -> None:

@@ -113,6 +113,31 @@ def test_whether_the_connection_stays(lines: bytes, minor: int, keep_alive: bool
     assert read_request_head(head, EDGE_LIMITS).keep_alive is keep_alive
 
 
+@given(
+    st.sampled_from(["Connection", "connection", "CONNECTION", "Connection ", "Connection-X"]),
+    st.sampled_from([" ", "", "\t", "  "]),
+    st.sampled_from(["close", "Close", "keep-alive", "Keep-Alive", "close ", "closed", "x", ""]),
+    st.integers(0, 3),
+    st.integers(0, 1),
+)
+def test_the_short_way_for_usual_connection_lines_changes_nothing(
+    name: str, blank: str, value: str, at: int, minor: int
+) -> None:
+    lines = ["X: connection: close", "Y: 2", "Cookie: a"]
+    lines.insert(at, f"{name}:{blank}{value}")
+    heads: list[object] = []
+    for more in ("", "TE: trailers\r\n"):  # the second is never read the short way
+        text = f"GET / HTTP/1.{minor}\r\nHost: a\r\n" + "\r\n".join(lines) + f"\r\n{more}\r\n"
+        try:
+            head = read_request_head(text.encode(), EDGE_LIMITS)
+        except BadRequest:
+            heads.append(None)
+            continue
+        block = head.end_to_end(drop_pattern(*NOT_FOR_UPSTREAM))
+        heads.append((head.keep_alive, block, list(head.nominated)))
+    assert heads[0] == heads[1]
+
+
 @pytest.mark.parametrize(
     ("target", "routed", "host"),
     [
