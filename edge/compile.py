@@ -102,6 +102,7 @@ def _rule(rule: TrustRule) -> Rule:
         override=show(rule.override).encode(),
         may=capability,
         may_sample=rule.may_sample,
+        sample_rate=rule.sample_rate,
         may_debug=rule.may_debug,
     )
 

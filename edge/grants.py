@@ -117,7 +117,7 @@ class Grant:
             ceilings=(self.ceiling,),
             may_sample=self.sample,
             may_debug=self.debug,
-            always_sample=self.sample,
+            sample_rate=1.0 if self.sample else None,
             grant=self.id,
         )
 

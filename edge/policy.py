@@ -249,8 +249,8 @@ class Policy:
         asked = None
         if rule.may_sample:
             asked = inbound.sample if said.sample is None else said.sample
-        if asked is None and rule.always_sample:
-            asked = 1.0
+        if asked is None:
+            asked = rule.sample_rate
         if rule.may_debug and first_value(request.block, _DEBUG_HEADER) == b"1":
             context.debug = True
             asked = 1.0

@@ -40,7 +40,7 @@ class Rule:
     ceilings: tuple[Capability, ...] = ()
     may_sample: bool = False
     may_debug: bool = False
-    always_sample: bool = False
+    sample_rate: float | None = None  # in place of the host's
     grant: str = ""  # the id of the grant that this rule was made of
 
     @cached_property

@@ -123,7 +123,9 @@ class Trail:
         if context.local:
             self.add("override", context.local.decode("latin-1").replace("\n", " ; "))
         if context.sample is not None and context.sample != context.fallback_rate:
-            self.add("sample", f"{context.sample:g} asked for, if the budget allows")
+            by = f"by {rule.name}" if rule and context.sample == rule.sample_rate else "asked for"
+            allowed = ", if the budget allows" if context.forced else ""
+            self.add("sample", f"{context.sample:g} {by}{allowed}")
         elif context.sample is None and context.forced:
             self.add("sample", "the caller's trace is recorded, if the budget allows")
         answer = context.answer

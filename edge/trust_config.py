@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from config import Model, Refused
 from dtab import Dtab
 from edge.field_types import CookieName, GrantName, Network, Password, PrefixText
-from mesh.config_types import DtabText
+from mesh.config_types import DtabText, Rate
 
 
 class CookieMatch(Model):
@@ -71,6 +71,8 @@ class TrustRule(Model):
     """Whether the request may bring context and a dtab of its own, and within which bounds."""
     may_sample: bool = False
     """Whether its l5d-sample, and its trace's own decision, count."""
+    sample_rate: Rate | None = None
+    """In place of the host's: 1 for those who try something new, 0 for monitors."""
     may_debug: bool = False
     """Whether answers say its route, `weir-debug: 1` gets it its trail, a debug trace is kept."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,13 +12,19 @@ from hypothesis import strategies as st
 
 from dtab import read_dtab, read_prefix
 from edge.capability import Capability
+from edge.context import Answer, EdgeContext
 from edge.grant_desk import TOKENS_MAX, Ceiling, GrantDesk
 from edge.grants import Grant, GrantRefused, Reason, mint, read_grant
+from edge.limiter import Limiter, Limits
 from edge.paths import AmbiguousPath, normal_target
+from edge.place import Place
 from edge.rates import Meter, Rate, client_key
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.generate()
+GRANT = Grant(
+    id="1", name="alice", kid="k", hosts=("a.example",), not_before_s=NOW, expires_s=NOW + 60
+)
 
 
 @given(st.lists(st.floats(0.0, 5.0), max_size=200), st.floats(0.1, 50.0), st.integers(1, 20))
@@ -54,6 +61,38 @@ def test_a_flood_of_clients_stays_within_its_memory() -> None:
         meter.take(f"c{number}", 0.1)
         assert meter.take("busy", 0.1) > 0.0  # whoever keeps asking is not forgotten
     assert len(meter) <= 102
+
+
+def limited(
+    limiter: Limiter, *, client: str = "192.0.2.1", host: str = "", grant: str = ""
+) -> Answer | None:
+    context = EdgeContext(
+        trusted=False,
+        client=client,
+        place=Place(pattern=host) if host else None,
+        grant=replace(GRANT, id=grant) if grant else None,
+    )
+    return limiter.check(context, 100.0)
+
+
+def test_clients_hosts_and_grants_have_limits_of_their_own() -> None:
+    one = Rate(0.1, 1)
+    limiter = Limiter(Limits(client=Rate(0.1, 3), host=one, grant=one))
+    assert limited(limiter, host="a.example") is None
+    assert limited(limiter, host="b.example") is None
+    assert limited(limiter, client="192.0.2.2", host="a.example") is not None  # the host's is used
+    assert limited(limiter, client="192.0.2.2", grant="g1") is None
+    assert limited(limiter, client="192.0.2.3", grant="g1") is not None  # from wherever it comes
+    assert limited(limiter, client="192.0.2.3", grant="g2") is None
+    assert limited(limiter) is None
+    answer = limited(limiter)
+    assert answer is not None
+    assert (answer.status, answer.stage) == (429, "rate")
+    lines = dict(line.split(b": ") for line in answer.block.split(b"\r\n")[1:])
+    assert lines[b"Retry-After"] == b"10"
+    assert lines[b"RateLimit"] == b"limit=3, remaining=0, reset=10"
+    assert lines[b"RateLimit-Policy"] == b"3;w=30"
+    assert limiter.refused == {"client": 1, "host": 1, "grant": 1}
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,25 @@ def test_a_trace_that_is_recorded_counts_only_from_who_may_sample() -> None:
     assert not narrow.forced
 
 
+def test_a_rule_may_have_a_rate_of_its_own() -> None:
+    face = face_of("""
+hosts: [www.hello.world]
+tracing: {sample_rate: 0.25}
+trust:
+- {name: dogfood, cookie: {name: c, equals: dogfood}, override: /a => /b, sample_rate: 1}
+- {name: monitors, peers: [10.9.8.0/24], sample_rate: 0, may_sample: true}
+""")
+    staged = decided(b"Cookie: c=dogfood", face=face)
+    assert (staged.sample, staged.forced) == (1.0, True)  # what a cookie can ask for has a budget
+    monitor = decided(face=face)
+    assert (monitor.sample, monitor.forced) == (0.0, False)
+    assert decided(b"l5d-sample: 0.5", face=face).sample == 0.5
+    assert decided(face=face, peer=Peer("192.0.2.1", 1)).sample == 0.25
+    trail = Trail()
+    face.settings.policy.decide(head(b"Cookie: c=dogfood"), PEER, trail)
+    assert ("sample", "1 by dogfood, if the budget allows") in trail.steps
+
+
 def test_of_traces_that_disagree_one_counts() -> None:
     """Attacks 77: l5d-ctx-trace, then b3, then X-B3-*, then traceparent; what is none is passed."""
     traceparent = b"traceparent: 00-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01"
