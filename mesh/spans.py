@@ -88,7 +88,7 @@ class Spans:
         tags["srv/request_payload_bytes"] = str(sizes[0])
         tags["srv/response_payload_bytes"] = str(sizes[1])
         if call.failure:
-            tags["io.buoyant.router.Failure"] = call.failure
+            tags["io.buoyant.router.Failure"] = call.failure.partition(":")[0]
         if trouble:
             tags["error"] = trouble
         self._record(
@@ -134,6 +134,7 @@ class Spans:
         method = arrival.request.method.decode("latin-1")
         tags = {
             "http.method": method,
+            "http.uri": arrival.request.target.partition(b"?")[0].decode("latin-1"),
             "http.status_code": str(status),
             "router.label": self._label,
         }
