@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh.answers import unknown_destination
-from mesh.context import RequestContext, merged_deadlines, read_linkerd_context
+from mesh.context import (
+    RequestContext,
+    merged_deadlines,
+    read_linkerd_context,
+    read_request_context,
+)
 from mesh.identify import Unreadable
 from proxy.call import Peer, Reply
 from tracing.propagation import LINKERD, Propagation
@@ -99,14 +104,15 @@ class LinkerdFace:
         """What an insider says of himself."""
         if request.plain:
             return RequestContext()
+        if self.propagation is LINKERD:
+            return read_request_context(request)
         context = read_linkerd_context(request.block)
-        if self.propagation is not LINKERD:
-            inbound = self.propagation.extract(request.block)
-            context.trace, context.trace_state = inbound.trace, inbound.state
-            if "l5d" not in self.propagation.read:
-                context.sample = None
-            if inbound.sample is not None and context.sample is None:
-                context.sample = inbound.sample
+        inbound = self.propagation.extract(request.block)
+        context.trace, context.trace_state = inbound.trace, inbound.state
+        if "l5d" not in self.propagation.read:
+            context.sample = None
+        if inbound.sample is not None and context.sample is None:
+            context.sample = inbound.sample
         return context
 
     def identify(self, request: RequestHead) -> bytes | None:
@@ -123,7 +129,8 @@ class LinkerdFace:
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """Hop-by-hop lines and the router's own are gone; Via is the first value and ours."""
         del peer
-        block = self.end_to_end(request)
+        own_at = context.own_at
+        block = request.block[:own_at] if own_at else self.end_to_end(request)
         if request.content_length is None and not request.chunked:
             if request.upgrade is None:  # servers of WebSockets take no length
                 block += b"\r\ncontent-length: 0"  # on every other request, as Finagle does

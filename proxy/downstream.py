@@ -18,13 +18,9 @@ from proxy.tls import TlsSession
 from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
 from wire.head import HEAD_END
+from wire.malformed import bad_request_line, check_partial_head
 from wire.repeat import read_again, remember
-from wire.request import (
-    RequestHead,
-    bad_request_line,
-    check_partial_head,
-    read_request_head,
-)
+from wire.request import RequestHead, read_request_head
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

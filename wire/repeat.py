@@ -21,9 +21,8 @@ _LINE: Final = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1")
 def remember(request: RequestHead, head: bytes) -> RequestHead | None:
     """A request that was read from this head, if a later one with the same lines means the same.
 
-    None: it has a body, is more than a request, or its lines were rewritten.
+    None: it has a body, or is more than a request. What reading made of its lines is kept.
     """
-    tail = request.block + b"\r\n\r\n"
     if (
         request.minor == 0
         or not request.keep_alive
@@ -31,11 +30,10 @@ def remember(request: RequestHead, head: bytes) -> RequestHead | None:
         or request.chunked
         or request.expects_continue
         or request.upgrade is not None
-        or request.target[:1] != b"/"
-        or not head.endswith(tail)
+        or not head.startswith(b"/", len(request.method) + 1)
     ):
         return None
-    request.sent, request.tail = request.block, tail
+    request.sent, request.tail = request.block, head[head.index(b"\r") :]
     return request
 
 
