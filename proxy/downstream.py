@@ -91,8 +91,10 @@ class Downstream(asyncio.BufferedProtocol):
         ip, port, _ = self.peer
         if not ip:  # nobody has named the client before us
             ip, port = (transport.get_extra_info("peername") or ("", 0))[:2]
-        ssl_object = transport.get_extra_info("ssl_object")
-        self.peer = Peer(ip, port, None if ssl_object is None else TlsSession(ssl_object))
+        tls = None
+        if self.listener.prelude.tls is not None:
+            tls = TlsSession(transport.get_extra_info("ssl_object"))
+        self.peer = Peer(ip, port, tls)
         if not self.listener.admit(self):
             tcp.abort()
             return
@@ -101,6 +103,7 @@ class Downstream(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._transport = None
+        del self._parser  # it refers to us: else both would wait for the collector of cycles
         self.listener.forget(self)
         if self._route_task is not None:
             self._route_task.cancel()
