@@ -141,7 +141,7 @@ class Spans:
         if arrival.context.tags is not None:
             tags |= arrival.context.tags
         if status >= _BAD_REQUEST:
-            tags["io.buoyant.router.Failure"] = failure
+            tags["io.buoyant.router.Failure"] = failure.partition(":")[0]
             tags["error"] = failure
         self._record(
             arrival.trace,

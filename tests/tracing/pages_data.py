@@ -116,6 +116,28 @@ def wide(now_us: int, count: int) -> list[dict[str, object]]:
     ]
 
 
+def crowd(now_us: int, count: int) -> list[dict[str, object]]:
+    """Many traces of one span, a millisecond apart, by two versions; every hundredth fails."""
+    return [
+        {
+            "traceId": f"{number + 1:016x}",
+            "id": "0000000000000001",
+            "kind": "CLIENT",
+            "name": "get",
+            "timestamp": now_us - number * 1_000,
+            "duration": number % 900 * 100 + 1,
+            "localEndpoint": {"serviceName": f"svc{number % 3}"},
+            "tags": {
+                "router.label": "out",
+                "service": "/svc/s1",
+                "client": f"/#/io.l5d.fs/s1-v{number % 2 + 1}",
+            }
+            | ({"error": "503"} if number % 100 == 0 else {}),
+        }
+        for number in range(count)
+    ]
+
+
 MARKUP = "<img src=x onerror=alert(1)>'\"&</script><script>alert(2)</script>"
 
 

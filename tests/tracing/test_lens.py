@@ -89,3 +89,44 @@ async def test_zipkins_own_page_draws_our_dependencies(
     assert {"parent": "users", "child": "postgres", "callCount": 14} in await answer.json()
     await page.locator("canvas").first.wait_for()
     assert ids
+
+
+@needs_lens
+async def test_zipkins_own_page_is_used_as_people_use_it(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    # A search by criteria that the page offers: the services that our store knows.
+    await page.goto(f"{collector.url}/zipkin/")
+    await page.get_by_test_id("add-button").click()
+    await page.get_by_text("serviceName", exact=True).last.click()
+    await page.get_by_text("prices", exact=True).last.wait_for()
+    async with page.expect_response("**/api/v2/spans?serviceName=cart") as names:
+        await page.keyboard.type("cart")
+        await page.keyboard.press("Enter")
+    assert await (await names.value).json() == ["get", "get /price/{item}", "get /stock/{item}"]
+    # It asks for the next criterion by itself.
+    await page.get_by_text("tagQuery", exact=True).last.click()
+    await page.keyboard.type("error and http.status_code=503")
+    await page.keyboard.press("Enter")
+    async with page.expect_response("**/api/v2/traces?**") as found:
+        await page.get_by_role("button", name="Run Query").click()
+    answer = await found.value
+    assert "serviceName=cart" in answer.url
+    failed = {trace[0]["traceId"] for trace in await answer.json()}
+    assert failed == {ids[number] for number in (4, 13, 22, 31)}
+    # Its rows lead to the trace, which shows a span's tags and its services.
+    shown = page.locator("a[href*='/zipkin/traces/']")
+    await shown.nth(3).wait_for()
+    place = await shown.first.get_attribute("href")
+    assert place is not None
+    await page.goto(collector.url + place)
+    await page.get_by_text("internet: get /cart").first.wait_for()
+    for text in ("/#/io.l5d.fs/edge", "http.status_code", "503", "Client Start"):
+        await page.get_by_text(text, exact=True).first.wait_for()
+    await page.get_by_text("cart: get /stock/{item}").first.click()
+    await page.get_by_text("/stock/42", exact=True).first.wait_for()
+    # By the id of a trace, typed in.
+    await page.get_by_role("textbox").first.fill(ids[0])
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/zipkin/traces/{ids[0]}")
+    await page.get_by_text("postgres: select").first.wait_for()
