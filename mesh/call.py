@@ -19,10 +19,11 @@ from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mesh.branch import Branch
     from mesh.clients import Replica
     from mesh.context import RequestContext
     from mesh.router import Router
-    from mesh.routes import Branch, Route
+    from mesh.routes import Route
     from proxy.pool import Pool
     from tracing.context import TraceContext
     from wire.request import RequestHead

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from dtab import Alt, Dtab, Empty, Fail, Leaf, Neg, Path, Union, read_dtab, show
 from mesh.balance import draw
+from mesh.branch import Branch
 from mesh.budget import RetryBudget
 from mesh.context import SEPARATOR
 from mesh.face import BAD_GATEWAY
@@ -24,43 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dtab import NameTree
-    from mesh.clients import Client, ClientTable
+    from mesh.clients import ClientTable
     from mesh.plan import Plan
     from mesh.stats import Scope, ServiceScope
     from naming.bound import Bound
     from naming.watch import Watch
-    from tracing.exchange import SpanRoute
 
 ROUTES_MAX: Final = 1_000  # Linkerd: bindingCache.paths
 ROUTE_IDLE_S: Final = 600.0  # Linkerd: bindingCache.idleTtlSecs
 DTABS_MAX: Final = 1_000
 
 Key = tuple[bytes, bytes]  # what identifies the service, the local dtab as text
-
-
-class Branch:
-    """One way of a route: a client, and the header lines that every request on this way gets."""
-
-    __slots__ = ("client", "lines", "span_route", "tags", "tally")
-
-    def __init__(self, route: Route, client: Client, residual: Path) -> None:
-        self.client = client
-        self.tally = Tally()
-        lines = [
-            b"\r\nl5d-dst-service: ",
-            route.name,
-            b"\r\nl5d-dst-client: ",
-            client.name.encode(),
-        ]
-        tags = {**route.tags, "client": client.name}
-        if residual.labels:
-            lines += [b"\r\nl5d-dst-residual: ", str(residual).encode()]
-            tags["residual"] = str(residual)
-        if len(route.local):
-            lines += [b"\r\nl5d-ctx-dtab: ", show(route.local).encode()]
-        self.lines = b"".join(lines)
-        self.tags = tags
-        self.span_route: SpanRoute | None = None  # made by the first exchange that is recorded
 
 
 class Route:
@@ -234,6 +209,7 @@ class RouteTable:
         route.used_at = now
         self._routes[key] = route
         if len(self._routes) > ROUTES_MAX:
+            self._note_use(now)
             oldest = min(self._routes, key=lambda one: self._routes[one].used_at)
             self._routes.pop(oldest).close()
         return route
@@ -276,11 +252,17 @@ class RouteTable:
         """Drop routes that nobody has used for ten minutes."""
         if self._retired:
             self._close_retired()
-        for route in self._routes.values():
-            route.budget.settle(now)
+        self._note_use(now)
         stale = [key for key, route in self._routes.items() if route.used_at < now - ROUTE_IDLE_S]
         for key in stale:
             self._routes.pop(key).close()
+
+    def _note_use(self, now: float) -> None:
+        """See which routes had requests since the last look; requests themselves leave no time."""
+        for route in self._routes.values():
+            if route.budget.fresh:
+                route.used_at = now
+                route.budget.settle(now)
 
     def __len__(self) -> int:
         return len(self._routes)

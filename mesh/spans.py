@@ -14,10 +14,11 @@ from tracing.span import Endpoint, SpanRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mesh.branch import Branch
     from mesh.call import Arrival, RoutedCall
     from mesh.clients import Replica
     from mesh.deps import Deps
-    from mesh.routes import Branch, Route
+    from mesh.routes import Route
     from proxy.call import Peer
     from tracing.context import TraceContext
 

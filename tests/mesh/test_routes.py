@@ -1,0 +1,74 @@
+"""Routes that are used stay; those that nobody uses go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dtab import read_dtab
+from mesh.deps import Deps
+from mesh.face import LinkerdFace
+from mesh.identify import HeaderToken
+from mesh.router import Router, RouterSettings
+from mesh.routes import ROUTE_IDLE_S, ROUTES_MAX
+from naming.interpreter import ConfiguredInterpreter
+from proxy.call import Later, Peer, Reply
+from proxy.tasks import Tasks
+from wire.limits import MESH_LIMITS
+from wire.request import read_request_head
+
+PEER = Peer("10.0.0.1", 1)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def router_at(clock: Clock) -> Router:
+    settings = RouterSettings(
+        label="out", dtab=read_dtab("/svc => /$/inet/127.0.0.1/1"), ip="127.0.0.1", port=1
+    )
+    deps = replace(Deps(), monotonic_s=clock)
+    return Router(settings, LinkerdFace(HeaderToken()), ConfiguredInterpreter(()), deps, Tasks())
+
+
+def ask(router: Router, host: str) -> None:
+    """One request; the client goes away before anything is sent."""
+    head = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+    call = router.on_request(read_request_head(head, MESH_LIMITS), PEER)
+    assert not isinstance(call, Reply | Later)
+    call.on_end(0, 0, 0, None)
+
+
+async def test_a_route_in_use_outlives_its_idle_time_and_an_idle_one_does_not() -> None:
+    clock = Clock()
+    router = router_at(clock)
+    ask(router, "busy")
+    ask(router, "idle")
+    for _ in range(4):
+        clock.now_s += ROUTE_IDLE_S / 2
+        ask(router, "busy")
+        router.sweep(0.0)
+    assert {route.service.labels[-1] for route in router.routes.routes()} == {b"busy"}
+    router.close()
+
+
+async def test_a_full_table_gives_up_the_route_that_was_used_longest_ago() -> None:
+    clock = Clock()
+    router = router_at(clock)
+    for number in range(ROUTES_MAX):
+        clock.now_s += 0.001
+        ask(router, f"h{number}")
+    router.sweep(0.0)
+    clock.now_s += 1.0
+    ask(router, "h0")
+    ask(router, "new")
+    kept = {route.service.labels[-1] for route in router.routes.routes()}
+    assert len(kept) == ROUTES_MAX
+    assert {b"h0", b"new"} <= kept
+    router.close()
