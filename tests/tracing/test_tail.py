@@ -35,7 +35,7 @@ from tracing.pipeline.tail.policy import (
     Slow,
     Verdict,
 )
-from tracing.pipeline.tail.window import Row, TailWindow
+from tracing.pipeline.tail.window import Row, TailWindow, Traces, by_trace
 
 FILE = """
 tail:
@@ -107,31 +107,54 @@ def test_a_rate_keeps_about_its_share_and_always_the_same() -> None:
 # ── the window ───────────────────────────────────────────────────────────────────────────────
 
 
+def never() -> Traces:
+    raise AssertionError("what is known of a trace is enough")
+
+
 def test_a_row_is_due_when_its_time_is_over_or_the_room_is_full() -> None:
     one = window(traces_max=3, bytes_max=100)
     row = Row(1, 1_000, 60, 1)
-    one.hold(row, [span(1)])
+    one.hold(row, by_trace([span(1)]))
     assert one.next_due(10_999) is None
     assert one.next_due(11_000) == row
-    one.hold(Row(2, 1_500, 60, 1), [span(2)])
+    one.hold(Row(2, 1_500, 60, 1), by_trace([span(2)]))
     assert one.next_due(2_000) == row
-    one.settle(row, [span(1)])
+    one.settle(row, never)
     assert one.next_due(2_000) is None
-    one.hold(Row(3, 2_000, 10, 3), [span(3), span(4), span(5)])
+    one.hold(Row(3, 2_000, 10, 3), by_trace([span(3), span(4), span(5)]))
     assert one.next_due(2_000) == Row(2, 1_500, 60, 1)
 
 
 def test_spans_that_come_later_follow_the_verdict() -> None:
     one = window()
-    late = [span(1, 2, tags={"error": "x"})]
+    late = by_trace([span(1, 2, tags={"error": "x"})])
     first, second = Row(1, 0, 1, 1), Row(2, 20_000, 1, 1)
-    one.hold(first, [span(1)])
-    verdicts, awaited = one.settle(first, [span(1)])
+    one.hold(first, by_trace([span(1)]))
+    verdicts, spans, awaited = one.settle(first, never)
     assert verdicts == {1: Verdict(kept=False, policy="rate")}
-    assert awaited == {}
+    assert (spans, awaited) == ({1: 1}, {})
     assert one.judged(late) == verdicts
     one.hold(second, late)
-    assert one.settle(second, late)[0] == verdicts
+    assert one.settle(second, never).verdicts == verdicts
+
+
+def test_a_verdict_that_was_forgotten_is_given_again_from_the_spans() -> None:
+    one = window(verdicts_max=0)
+    first, second = Row(1, 0, 1, 1), Row(2, 20_000, 1, 1)
+    failed = by_trace([span(1, tags={"error": "x"})])
+    one.hold(first, failed)
+    one.hold(second, failed)
+    kept = {1: Verdict(kept=True, policy="errors")}
+    assert one.settle(first, never).verdicts == kept
+    assert one.settle(second, lambda: failed).verdicts == kept
+
+
+def test_too_many_rows_make_the_oldest_due() -> None:
+    one = window(rows_max=1)
+    one.hold(Row(1, 1_000, 1, 1), by_trace([span(1)]))
+    assert one.next_due(1_000) is None
+    one.hold(Row(2, 1_000, 1, 1), by_trace([span(1)]))
+    assert one.next_due(1_000) == Row(1, 1_000, 1, 1)
 
 
 def test_spans_of_two_rows_are_judged_together() -> None:
@@ -139,10 +162,10 @@ def test_spans_of_two_rows_are_judged_together() -> None:
     rows = [Row(1, 0, 1, 1), Row(2, 5_000, 1, 1)]
     parts = [[span(1)], [span(1, 2, tags={"error": "x"})]]
     for row, part in zip(rows, parts, strict=True):
-        one.hold(row, part)
+        one.hold(row, by_trace(part))
     kept = Verdict(kept=True, policy="errors")
-    assert one.settle(rows[0], parts[0]) == ({1: kept}, {1: 2})
-    assert one.settle(rows[1], parts[1]) == ({1: kept}, {})
+    assert one.settle(rows[0], never) == ({1: kept}, {1: 1}, {1: 2})
+    assert one.settle(rows[1], never) == ({1: kept}, {1: 1}, {})
 
 
 # ── on disk ──────────────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping
 from errno import EADDRINUSE
 from pathlib import Path
+from typing import Final
 
 from tracing.pipeline.forward.forwarding import Forwarding
 from tracing.pipeline.grpc.services import OTLP, otlp_app
@@ -20,6 +21,10 @@ from tracing.pipeline.store.port import SpanStore, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.ui.lens import front_routes
 from tracing.ui.pages import Pages
+
+# How long a thread that computes may keep the others waiting (seconds; Python's own is 0.005): an
+# append needs three turns, and two searches may take one each before every one of them.
+SWITCH_S: Final = 0.001
 
 
 class CollectorError(Exception):

@@ -4,13 +4,14 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 import uvloop
 
-from tracing.pipeline.collector import Collector, CollectorError, bind_all, open_store
+from tracing.pipeline.collector import SWITCH_S, Collector, CollectorError, bind_all, open_store
 from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.environment import SettingError, read_settings, warnings
 from tracing.pipeline.settings import Settings
@@ -40,6 +41,7 @@ def run(options: Options) -> None:
     """Run until SIGTERM or SIGINT. What is wrong is said in a line and ends with exit code 1."""
     try:
         settings = _settings(options)
+        sys.setswitchinterval(SWITCH_S)
         uvloop.run(_serve(options, settings))
     except (SettingError, CollectorError, LensError) as error:
         _say(str(error))

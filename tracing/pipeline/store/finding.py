@@ -10,7 +10,7 @@ from typing import Final
 
 from tracing.pipeline.model import low_half
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.needles import Needles, needles_of
+from tracing.pipeline.store.needles import Needles, needles_of, rarest
 from tracing.pipeline.store.port import Trace
 from tracing.pipeline.store.reader import BlockReader
 from tracing.pipeline.store.reading import group, ranked
@@ -24,6 +24,7 @@ _LATE_BLOCKS_MAX: Final = 16
 # too few hits are found, so many blocks more are looked into on each side, up to this far away.
 _FAR_MS: Final = 3_600_000
 _FAR_BLOCKS_MAX: Final = 128
+_SAMPLE_BLOCKS: Final = 64
 
 
 def find(reader: BlockReader, query: TraceQuery) -> list[Trace]:
@@ -37,11 +38,22 @@ class _Search:
     def __init__(self, reader: BlockReader, query: TraceQuery) -> None:
         self._reader = reader
         self._query = query
-        self._needles: Needles = needles_of(query)
+        self._needles = self._choose(needles_of(query))
         self._slack_ms = _TRACE_MS_MAX if self._needles.selective else 0
         self._hits: list[tuple[int, Trace]] = []
         self._best: list[int] = []
         self._seen: set[int] = set()
+
+    def _choose(self, needles: list[Needles]) -> Needles:
+        """The condition that opens the fewest of the newest blocks."""
+        if len(needles) == 1:
+            return needles[0]
+        rows = self._reader.db.execute(
+            "SELECT bits FROM block_facts LEFT JOIN block_words USING (id)"
+            " WHERE max_ms >= ? AND min_ms <= ? ORDER BY max_ms DESC LIMIT ?",
+            (self._query.start_ms, self._query.end_ms, _SAMPLE_BLOCKS),
+        )
+        return rarest(needles, [bits for (bits,) in rows])
 
     def traces(self) -> list[Trace]:
         limit = self._query.limit
@@ -64,7 +76,8 @@ class _Search:
                 late += 1
                 if self._best[0] >= newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
                     break
-            self._look_into(number, bounds)
+            # A trace that lies in a late block alone cannot be a better hit.
+            self._look_into(number, bounds, alone=not late)
 
     def _look_far(self) -> None:
         start_ms = self._query.start_ms - self._slack_ms
@@ -79,7 +92,7 @@ class _Search:
             ),
         ):
             for number, _ in self._blocks(where, values, order, _FAR_BLOCKS_MAX):
-                self._look_into(number, None)
+                self._look_into(number, None, alone=True)
 
     def _blocks(
         self, where: str, values: tuple[int, ...], order: str, most: int
@@ -109,12 +122,14 @@ class _Search:
             elif passed % 256 == 0:
                 self._reader.check_time()
 
-    def _look_into(self, number: int, bounds_us: tuple[int, int] | None) -> None:
+    def _look_into(self, number: int, bounds_us: tuple[int, int] | None, *, alone: bool) -> None:
+        reader, query = self._reader, self._query
         for low in self._lows_in(number, bounds_us):
             if low in self._seen:
                 continue
             self._seen.add(low)
-            reader, query = self._reader, self._query
+            if not alone and reader.is_alone(low):
+                continue
             found = ranked(group(reader.parts(low), strict=reader.strict), query)
             self._hits += found
             for newest, _ in found:

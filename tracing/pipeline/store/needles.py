@@ -1,5 +1,6 @@
 """What a search can look for in a block before, and while, it reads single spans. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tracing.pipeline.model import V2Span
@@ -7,29 +8,29 @@ from tracing.pipeline.search import TraceQuery, meets
 from tracing.pipeline.store import words
 from tracing.pipeline.store.words import Word
 
+Term = tuple[str, str | None]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needles:
-    """A query, read as conditions on one block and on one span.
+    """One of a query's conditions, read as one on a block and on a span.
 
-    A trace's conditions may be met by different spans in different blocks, so only the most
-    telling one is looked for: the first term, else the remote service, the span's name, the
-    duration. Which service the span is of goes with each.
+    A trace's conditions may be met by different spans in different blocks, so only one of them is
+    looked for; which service the span is of goes with it. Shape: of term, remote, name and
+    duration_min at most one is there.
     """
 
-    query: TraceQuery
-    word: Word | None
+    service: str | None = None
+    word: Word | None = None
+    term: Term | None = None
+    remote: str | None = None
+    name: str | None = None
+    duration_min: int | None = None
 
     @property
     def selective(self) -> bool:
         """Whether spans are chosen by more than their time."""
-        query = self.query
-        return bool(self.word or query.service or query.duration_min)
-
-    @property
-    def duration_min(self) -> int | None:
-        """The duration that some span of a block must have, where that is what is looked for."""
-        return self.query.duration_min if self.word is None else None
+        return bool(self.word or self.service or self.duration_min)
 
     def may_be_in(self, bits: bytes | None) -> bool:
         """False when no span of a block with this filter can be one."""
@@ -37,25 +38,37 @@ class Needles:
 
     def meets(self, span: V2Span) -> bool:
         """Whether a span, perhaps not normalised yet, is one."""
-        query = self.query
-        if query.service is not None and (span.service or "").lower() != query.service:
+        if self.service is not None and (span.service or "").lower() != self.service:
             return False
-        if query.terms:
-            return meets(span, *query.terms[0])
-        if query.remote_service is not None:
-            return (span.remote_service or "").lower() == query.remote_service
-        if query.span_name is not None:
-            return (span.name or "").lower() == query.span_name
-        return query.duration_min is None or (span.duration or 0) >= query.duration_min
+        if self.term is not None:
+            return meets(span, *self.term)
+        if self.remote is not None:
+            return (span.remote_service or "").lower() == self.remote
+        if self.name is not None:
+            return (span.name or "").lower() == self.name
+        return self.duration_min is None or (span.duration or 0) >= self.duration_min
 
 
-def needles_of(query: TraceQuery) -> Needles:
-    """The most telling condition of a query."""
-    if query.terms:
-        key, value = query.terms[0]
-        return Needles(query, words.text(key) if value is None else words.tag(key, value))
+def needles_of(query: TraceQuery) -> list[Needles]:
+    """Each condition that a filter can tell of; without any, the duration or the service."""
+    service = query.service
+    found = [
+        Needles(
+            service=service,
+            word=words.text(key) if value is None else words.tag(key, value),
+            term=(key, value),
+        )
+        for key, value in query.terms
+    ]
     if query.remote_service is not None:
-        return Needles(query, words.remote(query.service, query.remote_service))
+        word = words.remote(service, query.remote_service)
+        found.append(Needles(service=service, word=word, remote=query.remote_service))
     if query.span_name is not None:
-        return Needles(query, words.span_name(query.service, query.span_name))
-    return Needles(query, None)
+        word = words.span_name(service, query.span_name)
+        found.append(Needles(service=service, word=word, name=query.span_name))
+    return found or [Needles(service=service, duration_min=query.duration_min)]
+
+
+def rarest(needles: Sequence[Needles], filters: Sequence[bytes | None]) -> Needles:
+    """The one that the fewest blocks with these filters may hold."""
+    return min(needles, key=lambda one: sum(map(one.may_be_in, filters)))

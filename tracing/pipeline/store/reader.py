@@ -123,6 +123,11 @@ class BlockReader:
             normalised(span) for (number,) in rows.fetchall() for span in self.block(number).of(low)
         )
 
+    def is_alone(self, low: int) -> bool:
+        """Whether all spans with this low half lie in one block."""
+        rows = self.db.execute("SELECT 1 FROM trace_block WHERE low = ? LIMIT 2", (low,))
+        return len(rows.fetchall()) == 1
+
     def trace(self, trace_id: str) -> Trace:
         """The spans of one trace."""
         spans = self.parts(low_half(trace_id))

@@ -33,7 +33,7 @@ _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
 _FORGET_EVERY_S: Final = 60.0
 # Links are summed once a trace's parts are likely to be together; what comes later costs its trace
-# a second time. While spans come in, the sums take this share of a thread at most.
+# a second time. While spans come in or are asked for, the sums take this share of a thread at most.
 _DAY_NS: Final = 86_400 * 10**9
 _LINKS_AFTER_MS: Final = 30_000
 _LINKS_EVERY_S: Final = 1.0
@@ -86,6 +86,7 @@ class SqliteStore:
         self._commits = Commits(self._commit, queue_bytes_max)
         self._local = threading.local()
         self._spoilt: set[int] = set()
+        self._reads = 0
         self._opened: list[sqlite3.Connection] = []
         self._reading = (
             self._thread.executor
@@ -147,10 +148,10 @@ class SqliteStore:
             await asyncio.sleep(_LINKS_EVERY_S)
             worked = True
             while worked:
-                stored, start = self._writer.stored, loop.time()
+                before, start = (self._writer.stored, self._reads), loop.time()
                 worked = await self.sum_links(time.time_ns() // 1_000_000 - _LINKS_AFTER_MS)
                 took = loop.time() - start
-                busy = self._writer.stored != stored
+                busy = (self._writer.stored, self._reads) != before
                 await asyncio.sleep(took * (1 / _LINKS_SHARE - 1) if busy else 0.0)
 
     async def sum_links(self, before_ms: int) -> bool:
@@ -221,6 +222,7 @@ class SqliteStore:
                 raise StoreError(f"{type(error).__name__}: {error}") from error
 
         if see_all:
+            self._reads += 1
             await self._write_index()
         return await asyncio.get_running_loop().run_in_executor(self._reading, run)
 

@@ -9,18 +9,21 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from tracing.pipeline.batch import Batch, batch_of, grouped
-from tracing.pipeline.model import V2Span, low_half
+from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.port import TailCounts
 from tracing.pipeline.store.writer import BlockWriter, Statement
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
-from tracing.pipeline.tail.window import Row, TailWindow
+from tracing.pipeline.tail.window import Row, Settled, TailWindow, by_trace
 
 _SETTLE_EVERY_S: Final = 0.2
+_ROWS_AT_ONCE: Final = 32  # some 10 ms for which senders wait
 _NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS waiting (
@@ -38,6 +41,15 @@ _ACCEPTED: Final = "tail.accepted"
 _KEPT: Final = "tail.kept"
 _DROPPED: Final = "tail.dropped."
 _SPOILT: Final = "spoilt"
+
+
+class _Judged(NamedTuple):
+    """A row that waits no longer, and what becomes of its spans."""
+
+    row: Row
+    settled: Settled
+    kept: list[V2Span]
+    dropped: Counter[str]
 
 
 class WaitingRoom:
@@ -72,7 +84,8 @@ class WaitingRoom:
         self._window.recall({low: Verdict(bool(kept), policy) for low, kept, policy in verdicts})
         for number, held_ms, body in self._db.execute("SELECT * FROM waiting ORDER BY id"):
             spans = spans_of(body) or []
-            self._window.hold(Row(number, held_ms, len(body), len(spans)), spans)
+            row = Row(number, held_ms, len(body), len(spans))
+            self._window.hold(row, by_trace(spans))
             self._next = number + 1
         spoilt = self._accepted - self._kept - sum(self._dropped.values()) - self._window.spans
         if spoilt:
@@ -90,55 +103,84 @@ class WaitingRoom:
             ("INSERT INTO waiting VALUES (?, ?, ?)", (first + i, now_ms, body))
             for i, (body, _) in enumerate(rows)
         ]
+        traces = [by_trace(spans) for _, spans in rows]
         # A late part of a trace needs its verdict until it is settled, by whatever process.
-        for number, (_, spans) in enumerate(rows, first):
-            judged = self._window.judged(spans)
+        for number, parts in enumerate(traces, first):
+            judged = self._window.judged(parts)
             statements += [(_VERDICT, (low, v.kept, v.policy, number)) for low, v in judged.items()]
         self._blocks.append([], now_ms, [*statements, (_COUNT, (_ACCEPTED, total))])
         self._next += len(rows)
         self._accepted += total
-        for number, (body, spans) in enumerate(rows, first):
-            self._window.hold(Row(number, now_ms, len(body), len(spans)), spans)
+        for number, ((body, spans), parts) in enumerate(zip(rows, traces, strict=True), first):
+            self._window.hold(Row(number, now_ms, len(body), len(spans)), parts)
 
     def settle(self, now_ms: int) -> bool:
-        """Judge and empty the oldest row, if it is due; whether there was one. One transaction."""
-        row = self._window.next_due(now_ms)
-        if row is None:
+        """Judge and empty the oldest rows that are due, some at once; whether there were any.
+
+        One transaction.
+        """
+        judged: list[_Judged] = []
+        while len(judged) < _ROWS_AT_ONCE:
+            row = self._window.next_due(now_ms)
+            if row is None:
+                break
+            judged.append(self._judge(row))
+        if not judged:
             return False
-        (body,) = self._db.execute(
-            "SELECT body FROM waiting WHERE id = ?", (row.number,)
-        ).fetchone()
-        spans = spans_of(body) or []
-        verdicts, awaited = self._window.settle(row, spans)
+        last = judged[-1].row.number
+        dropped: Counter[str] = Counter()
+        awaited: list[Statement] = []
+        for one in judged:
+            dropped.update(one.dropped)
+            verdicts = one.settled.verdicts
+            awaited += [
+                (_VERDICT, (low, verdicts[low].kept, verdicts[low].policy, last_row))
+                for low, last_row in one.settled.awaited.items()
+                if last_row > last
+            ]
+        kept = sum(len(one.kept) for one in judged)
+        statements: list[Statement] = [
+            ("DELETE FROM waiting WHERE id <= ?", (last,)),
+            ("DELETE FROM verdict WHERE last_row <= ?", (last,)),
+            *awaited,
+            *((_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()),
+            (_COUNT, (_KEPT, kept)),
+        ]
+        try:
+            batches = [batch_of(one.kept) for one in judged if one.kept]
+            self._blocks.append(batches, now_ms, statements)
+        except BaseException:
+            for one in reversed(judged):
+                self._window.restore(one.row, one.settled)
+            raise
+        self._kept += kept
+        for counts in (self._dropped, self._dropped_now):
+            for policy, count in dropped.items():
+                counts[policy] = counts.get(policy, 0) + count
+        return True
+
+    def _judge(self, row: Row) -> _Judged:
+        read = cache(lambda: by_trace(self._spans(row.number)))
+        settled = self._window.settle(row, read)
         kept: list[V2Span] = []
-        dropped: dict[str, int] = {}
-        for span in spans:
-            verdict = verdicts[low_half(span.trace_id)]
-            if verdict.kept:
+        dropped: Counter[str] = Counter()
+        for low, verdict in settled.verdicts.items():
+            if not verdict.kept:
+                dropped[verdict.policy] += settled.spans[low]
+                continue
+            for span in read().get(low, ()):
                 span.tags = {**(span.tags or {}), KEPT_TAG: verdict.policy}
                 kept.append(span)
-            else:
-                dropped[verdict.policy] = dropped.get(verdict.policy, 0) + 1
-        statements: list[Statement] = [
-            ("DELETE FROM waiting WHERE id = ?", (row.number,)),
-            ("DELETE FROM verdict WHERE last_row <= ?", (row.number,)),
-        ]
-        statements += [
-            (_VERDICT, (low, verdicts[low].kept, verdicts[low].policy, last))
-            for low, last in awaited.items()
-        ]
-        statements += [(_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()]
-        statements.append((_COUNT, (_KEPT, len(kept))))
-        try:
-            self._blocks.append([batch_of(kept)] if kept else [], now_ms, statements)
-        except BaseException:
-            self._window.restore(row)
-            raise
-        self._kept += len(kept)
-        for policy, count in dropped.items():
-            self._dropped[policy] = self._dropped.get(policy, 0) + count
-            self._dropped_now[policy] = self._dropped_now.get(policy, 0) + count
-        return True
+        spoilt = row.spans - len(kept) - sum(dropped.values())
+        if spoilt:
+            dropped[_SPOILT] += spoilt
+        return _Judged(row, settled, kept, dropped)
+
+    def _spans(self, number: int) -> list[V2Span]:
+        """A row's spans, which are only read again where one of them is kept."""
+        sql = "SELECT body FROM waiting WHERE id = ?"
+        (body,) = self._db.execute(sql, (number,)).fetchone()
+        return spans_of(body) or []
 
     def counts(self) -> TailCounts:
         """The ledger of this moment."""
