@@ -15,7 +15,7 @@ HEADERS: Final = (
     "X-Request-Id: 7c9e6679-7425-40de-944b-e07fc1f90ae7",
 )
 # Requests are made before the clock starts, and no two in a row are alike: an answer, or a head,
-# that was kept from the last one would be the wrong one.
+# that was kept from the last one would be the wrong one. One shape is about just that.
 _KINDS: Final = 512
 
 
@@ -29,6 +29,7 @@ class Shape:
     post_bytes: int = 0
     close: bool = False  # a new connection for each request
     tls: bool = False
+    same: bool = False  # every client says the same lines each time, as browsers and probes do
     per_s: int = 0  # requests, all connections together; 0: as many as go through
 
     @property
@@ -53,14 +54,14 @@ class Shape:
         return f"""
 local made, at = {{}}, 0
 function init(args)
-  for kind = 1, {_KINDS} do
+  for kind = 1, {1 if self.same else _KINDS} do
     local headers = {{}}
     {lines}{ending}headers["X-Request-Id"] = string.format("7c9e6679-7425-40de-944b-%012x", kind)
     made[kind] = wrk.format("{method}", "{self.path}", headers, {body})
   end
 end
 function request()
-  at = at % {_KINDS} + 1
+  at = at % #made + 1
   return made[at]
 end
 {self._delay()}"""
@@ -76,6 +77,7 @@ end
 SHAPES: Final = {
     "0": Shape("GET 0 B", "/0b"),
     "1k": Shape("GET 1 KiB", "/1k"),
+    "same": Shape("GET 1 KiB, the same head each time", "/1k", same=True),
     "100k": Shape("GET 100 KiB", "/100k"),
     "post": Shape("POST 10 KiB", "/post", post_bytes=10_240),
     "one": Shape("GET 1 KiB", "/1k", connections=1),
