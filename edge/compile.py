@@ -94,6 +94,7 @@ def _rule(rule: TrustRule) -> Rule:
         capability = Capability()
     return Rule(
         name=rule.name,
+        hosts=rule.hosts,
         cookie=cookie.name.encode() if cookie is not None else b"",
         equals=((cookie.equals if cookie is not None else None) or "").encode(),
         contains=((cookie.contains if cookie is not None else None) or "").lower().encode(),

@@ -214,14 +214,15 @@ class Policy:
         trail: Trail | None,
     ) -> Rule | None:
         for rule in self.rules:
+            host_fits = rule.is_for(context.host)
             cookie_fits = not rule.cookie or rule.knows_cookie(jar.get(rule.cookie))
             peer_fits = not rule.peers or (
                 self._peers is not None and self._peers.within(context.client, rule.peers)
             )
             shown = rule.certificate is None or rule.knows_certificate(peer.tls)
             if trail is not None:
-                trail.tried(rule, jar, Fits(cookie_fits, peer_fits, shown))
-            if cookie_fits and peer_fits and shown:
+                trail.tried(rule, jar, Fits(host_fits, cookie_fits, peer_fits, shown))
+            if host_fits and cookie_fits and peer_fits and shown:
                 return rule
         return None
 

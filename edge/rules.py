@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, TypeAlias
 
 from dtab import read_dtab
+from edge.hosts import HostTable
 from edge.scope import scope_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Rule:
     """
 
     name: str
+    hosts: tuple[str, ...] = ()  # none: every host
     cookie: bytes = b""
     equals: bytes = b""
     contains: bytes = b""  # lower case
@@ -53,6 +55,14 @@ class Rule:
         """What stands behind the key of a route that an override of this rule steers."""
         given = len(read_dtab(self.override.decode()))
         return b" " + scope_of(given, self.bounds, by_operator=not self.grant).written()
+
+    def is_for(self, host: bytes) -> bool:
+        """Whether the rule counts on this host, which is in its normal form."""
+        return not self.hosts or self._host_table.find(host)[1] is not None
+
+    @cached_property
+    def _host_table(self) -> HostTable[bool]:
+        return HostTable(dict.fromkeys(self.hosts, True))
 
     def knows_certificate(self, tls: TlsSession | None) -> bool:
         """Whether the client has shown the certificate that the rule asks for."""

@@ -27,6 +27,7 @@ class Step(NamedTuple):
 class Fits(NamedTuple):
     """Which conditions of a rule hold."""
 
+    host: bool
     cookie: bool
     peer: bool
     certificate: bool
@@ -89,6 +90,8 @@ class Trail:
         """One rule of trust, and why it does or does not apply."""
         if all(fits):
             why = "applies"
+        elif not fits.host:
+            why = "does not apply: it is not for this host"
         elif not fits.peer:
             why = "does not apply: the client is in none of its networks"
         elif not fits.certificate:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from config import Model, Refused
 from dtab import Dtab
-from edge.field_types import CookieName, GrantName, Network, Password, PrefixText
+from edge.field_types import CookieName, GrantName, HostPattern, Network, Password, PrefixText
 from mesh.config_types import DtabText, Rate
 
 
@@ -60,6 +60,8 @@ class TrustRule(Model):
     """Who may say what. The first rule that matches decides; a good grant comes before all."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
+    hosts: tuple[HostPattern, ...] = ()
+    """Hosts on which it counts: names, *.suffix; by default all."""
     cookie: CookieMatch | None = None
     peers: tuple[Network, ...] = ()
     """Networks that the client must be in; with a cookie, both must hold."""

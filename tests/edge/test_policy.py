@@ -91,6 +91,27 @@ def test_a_trace_that_is_recorded_counts_only_from_who_may_sample() -> None:
     assert not narrow.forced
 
 
+def test_a_rule_may_count_on_some_hosts_only() -> None:
+    face = face_of("""
+hosts: [www.hello.world, "*.example"]
+trust:
+- {name: one, hosts: [WWW.hello.world], cookie: {name: c, equals: "1"}, override: /a => /b}
+- {name: two, hosts: ["*.example"], cookie: {name: c, equals: "1"}, override: /a => /c}
+""")
+
+    def rule(host: bytes) -> str:
+        return face.settings.policy.decide(head(b"Cookie: c=1", host=host), PEER).rule
+
+    assert [rule(host) for host in (b"www.hello.world:80", b"a.example", b"example")] == [
+        "one",
+        "two",
+        "",
+    ]
+    trail = Trail()
+    face.settings.policy.decide(head(b"Cookie: c=1", host=b"a.example"), PEER, trail)
+    assert ("trust", "rule one does not apply: it is not for this host") in trail.steps
+
+
 def test_a_rule_may_have_a_rate_of_its_own() -> None:
     face = face_of("""
 hosts: [www.hello.world]
