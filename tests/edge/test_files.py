@@ -39,15 +39,6 @@ def test_an_example_is_fine_and_laid_out(file: Path) -> None:
     assert lay_out(text, source=str(file)) == text
 
 
-def test_the_readme_lists_each_module_once() -> None:
-    text = (HOUSE / "edge" / "README.md").read_text()
-    table = text[text.index("| file | noun |") : text.index("## edge.yml")]
-    listed = sorted(re.findall(r"`([a-z_]+\.py)`", table))
-    assert listed == sorted(
-        file.name for file in (HOUSE / "edge").glob("*.py") if file.name != "__init__.py"
-    )
-
-
 def test_the_examples_are_all_listed() -> None:
     listed = re.findall(r"`edge/([a-z-]+\.yml)`", (HOUSE / "examples" / "README.md").read_text())
     assert sorted(listed) == [file.name for file in EXAMPLES]

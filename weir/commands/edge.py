@@ -41,6 +41,7 @@ app = typer.Typer(
         "weir edge check edge.yml   every problem at once\n\n"
         "weir edge fmt edge.yml     write it neatly\n\n"
         "weir edge diff A B         which hosts would go elsewhere\n\n"
+        "weir edge import NGINX     an edge.yml that does what an nginx.conf does\n\n"
         "weir edge schema           JSON Schema, for editors\n\n"
         "SIGHUP, a change of the file and POST /reload on the admin port reload it."
     ),
@@ -215,6 +216,38 @@ def _service_counts(admin: str) -> dict[str, float]:
                 service = sample.labels["service"]
                 counts[service] = counts.get(service, 0.0) + sample.value
     return counts
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="nginx.conf")],
+) -> None:
+    """Write an edge.yml that does what an nginx configuration does; tell what differs.
+
+    Example: weir edge import nginx.conf > edge.yml
+    """
+    from config import ConfigError, load  # noqa: PLC0415
+    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.nginx_import import import_nginx  # noqa: PLC0415
+    from edge.nginx_text import NginxSyntaxError  # noqa: PLC0415
+
+    try:
+        found = import_nginx(_read(file))
+    except NginxSyntaxError as error:
+        typer.echo(f"{file}:{error}", err=True)
+        raise typer.Exit(FAILED) from None
+    sys.stdout.write(found.text)
+    for note in found.notes:
+        typer.echo(f"{file}:{note}", err=True)
+    for fault in found.faults:
+        typer.echo(f"{file}:{fault}  <- decides on access or trust", err=True)
+    try:
+        load(EdgeConfig, found.text, source="edge.yml")
+    except ConfigError as error:
+        typer.echo(f"what was written needs mending:\n{error}", err=True)
+        raise typer.Exit(FAILED) from None
+    if found.faults:
+        raise typer.Exit(FAILED)
 
 
 @app.command("schema")
