@@ -31,7 +31,7 @@ PURE: Final = (
     "edge/{cookies,policy,rates,rules,scope,trail}.py",
     "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix}.py",
     "naming/{bind,bound,delegate,endpoint,state,system,watch}.py",
-    "tracing/{b3,context,exchange,l5d,propagation,sampler,span,w3c}.py",
+    "tracing/{b3,context,exchange,l5d,propagation,sampler,span,thrift,w3c}.py",
     "tracing/encode/*.py",
 )
 IMPURE: Final = frozenset(

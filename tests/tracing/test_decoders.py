@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.kits.zipkin_bodies import proto3_list, proto3_span
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats, scribe, v2_json
-from tracing.pipeline.decode.thrift import ThriftError
 from tracing.pipeline.model import SpanError, V2Span, decode_strict, low_half, to_json
 from tracing.pipeline.normalise import address, normalised, show_ipv6
+from tracing.thrift import ThriftError
 
 DECODERS = (
     formats.decode_v2_json,

@@ -12,14 +12,8 @@ from functools import lru_cache
 from typing import Final
 
 from tracing.span import Endpoint, SpanRecord
+from tracing.thrift import BOOL, I16, I32, I64, LIST, STRING, STRUCT
 
-_BOOL: Final = 2
-_I16: Final = 6
-_I32: Final = 8
-_I64: Final = 10
-_STRING: Final = 11
-_STRUCT: Final = 12
-_LIST: Final = 15
 _STOP: Final = b"\0"
 _TYPE_BOOL: Final = 0  # annotation_type of an address mark
 _TYPE_STRING: Final = 6
@@ -40,17 +34,17 @@ def _field(kind: int, number: int) -> bytes:
 
 
 def _i64(number: int, value: int) -> bytes:
-    return struct.pack(">bhQ", _I64, number, value % (1 << 64))
+    return struct.pack(">bhQ", I64, number, value % (1 << 64))
 
 
 def text_field(number: int, value: bytes) -> bytes:
     """A string or binary field of a struct."""
-    return struct.pack(">bhi", _STRING, number, len(value)) + value
+    return struct.pack(">bhi", STRING, number, len(value)) + value
 
 
 def list_field(number: int, structs: list[bytes]) -> bytes:
     """A field that is a list of structs, each with its stop byte."""
-    return struct.pack(">bhbi", _LIST, number, _STRUCT, len(structs)) + b"".join(structs)
+    return struct.pack(">bhbi", LIST, number, STRUCT, len(structs)) + b"".join(structs)
 
 
 def _text(text: str) -> bytes:
@@ -66,13 +60,13 @@ def _endpoint(place: Endpoint, number: int) -> bytes:
     except ValueError:
         address = b""  # unknown, or a name
     if len(address) == 4:  # noqa: PLR2004 - an IPv4 address
-        out.append(_field(_I32, 1) + address)
+        out.append(_field(I32, 1) + address)
     if 0 < place.port < 1 << 16:
-        out.append(struct.pack(">bhH", _I16, 2, place.port))
+        out.append(struct.pack(">bhH", I16, 2, place.port))
     out.append(text_field(3, _text(place.service_name)))
     if len(address) == 16:  # noqa: PLR2004 - an IPv6 address
         out.append(text_field(4, address))
-    return _field(_STRUCT, number) + b"".join(out) + _STOP
+    return _field(STRUCT, number) + b"".join(out) + _STOP
 
 
 def _event(at_us: int, value: str, local: bytes) -> bytes:
@@ -80,7 +74,7 @@ def _event(at_us: int, value: str, local: bytes) -> bytes:
 
 
 def _tag(key: str, value: bytes, kind: int, host: bytes) -> bytes:
-    typed = struct.pack(">bhi", _I32, 3, kind)
+    typed = struct.pack(">bhi", I32, 3, kind)
     return text_field(1, _text(key)) + text_field(2, value) + typed + host + _STOP
 
 
@@ -109,7 +103,7 @@ def encode_span(record: SpanRecord) -> bytes:
         parts.append(_i64(5, int.from_bytes(record.parent_id)))
     parts += [list_field(6, events), list_field(8, binary)]
     if record.debug:
-        parts.append(_field(_BOOL, 9) + b"\1")
+        parts.append(_field(BOOL, 9) + b"\1")
     if not record.shared:
         parts.append(_i64(10, record.start_us))
         if record.elapsed_us > 0:

@@ -7,8 +7,8 @@ what becomes of it: nobody who takes our collector for the real one loses a sett
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from tracing.pipeline.decode.scribe import CATEGORY
 from tracing.pipeline.settings import Settings
+from tracing.thrift import CATEGORY
 
 _NUMBER_MAX: Final = 1 << 62
 _PORT_MAX: Final = 65_535

@@ -9,11 +9,11 @@ from typing import Final
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.decode import scribe, thrift
 from tracing.pipeline.decode.scribe import Call
-from tracing.pipeline.decode.thrift import ThriftError
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.intake import FullError, Held
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreBusyError, StoreError
+from tracing.thrift import CATEGORY, OK, TRY_LATER, ThriftError
 
 _FRAME_BYTES_MAX: Final = 16 << 20
 _WAITING_MAX: Final = 64  # frames of one connection that wait for their turn; then reading stops
@@ -24,7 +24,7 @@ _FRAME_WITHIN_S: Final = 30.0
 class ScribeServer:
     """Accepts connections; one task each works its calls off in order."""
 
-    def __init__(self, ingest: Ingest, category: str = scribe.CATEGORY) -> None:
+    def __init__(self, ingest: Ingest, category: str = CATEGORY) -> None:
         self._ingest = ingest
         self._category = category
         self._server: asyncio.Server | None = None
@@ -190,5 +190,5 @@ class _Connection(asyncio.Protocol):
             return scribe.refusal(call)
         except (StoreBusyError, StoreError):
             # The real server never says it, but senders understand it: keep the spans, come again.
-            return scribe.result(call, scribe.TRY_LATER)
-        return scribe.result(call, scribe.OK)
+            return scribe.result(call, TRY_LATER)
+        return scribe.result(call, OK)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from tracing.pipeline.collector_config import CollectorConfig
-from tracing.pipeline.decode.scribe import CATEGORY
+from tracing.thrift import CATEGORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,8 @@ from typing import Final
 
 from tracing.encode.thrift import encode_entries
 from tracing.exchange import Record, spans_of
-from tracing.pipeline.decode.scribe import CATEGORY, OK, TRY_LATER
-from tracing.pipeline.decode.thrift import I32, ThriftError, ThriftReader
 from tracing.recorder.exporter import ExportError, ExportRefusedError
+from tracing.thrift import CATEGORY, I32, OK, TRY_LATER, ThriftError, ThriftReader
 
 _CALL: Final = 0x8001_0001  # TBinaryProtocol's version 1, a call
 _REPLY: Final = 2

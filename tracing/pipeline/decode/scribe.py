@@ -9,11 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from tracing.pipeline.decode.thrift import I32, LIST, STRING, ThriftError, ThriftReader
-
-CATEGORY: Final = "zipkin"
-OK: Final = 0
-TRY_LATER: Final = 1
+from tracing.thrift import CATEGORY, I32, LIST, STRING, ThriftError, ThriftReader
 
 _VERSION: Final = 0x8001_0000
 _VERSION_MASK: Final = 0xFFFF_0000
