@@ -62,6 +62,6 @@ class EdgeContext(RequestContext, gc=False):
     trail: Trail | None = None  # of who asked for it
     audited: bool = False
     steady: bool = False  # decided by header lines and peer alone, so it holds when they come again
-    asked: bytes | None = None  # the host as the request says it
+    asked: bytes | None = None  # the host as sent, where no other line concerned anyone
     origin: bytes = b""  # the lines that tell a service who asked; made when a service is asked
     upstream: bytes = b""  # all lines that go on, of a steady verdict; likewise

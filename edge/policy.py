@@ -113,7 +113,7 @@ class Policy:
             if place.redirect is not None:
                 _redirect(context, request, place)
             context.steady = not (known or by_path or place.redirect or context.own)
-            context.asked = request.host
+            context.asked = request.host if request.plain else None
         if trail is not None:
             trail.decided(context, request)
         return context

@@ -39,10 +39,11 @@ LINES = {
     "nobody": b"Host: nobody.example",
     "dogfood": b"Host: www.hello.world\r\nCookie: c=dogfood",
     "employee": b"Host: www.hello.world\r\nCookie: c=letmein\r\nl5d-dtab: /host/w=>/srv/w3",
+    "behind": b"Host: www.hello.world\r\nX-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https",
     "forger": b"Host: www.hello.world\r\nl5d-dtab: /host/w=>/srv/w3",
 }
 TARGETS = (b"/", b"/v1/a", b"/v2", b"/.weir/grant", b"/a%41?b=%41", b"/a/../b", b"//", b"/%2e/")
-STEADY = {"browser", "shouting", "edits"}
+STEADY = {"browser", "shouting", "edits", "behind"}
 
 
 def face_of(text: str) -> EdgeFace:
@@ -87,7 +88,10 @@ def test_a_request_with_the_same_lines_is_judged_as_if_it_came_alone(lines: byte
 MARKED = b"Host: www.hello.world\r\nCookie: c=dogfood"
 
 
-@pytest.mark.parametrize("more", [b"", b"forwarding: {forwarded: true, request_id: X-Request-Id}"])
+@pytest.mark.parametrize(
+    "more",
+    [b"", b"forwarding: {forwarded: true, request_id: X-Request-Id}", b"proxies: [10.0.0.0/8]"],
+)
 @pytest.mark.parametrize("after", LINES.values(), ids=LINES)
 @pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
 def test_other_lines_on_a_connection_are_judged_as_if_they_came_alone(
