@@ -18,9 +18,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
+
+from tracing.pipeline.decode.protobuf import write_field
 
 ROUND_US: Final = 100_000
 _TICK_S: Final = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -105,6 +107,64 @@ class Bodies:
         return head.encode() + body
 
 
+class OtlpBodies:
+    """The same spans as OTLP in protobuf; some requests made once, because writing costs more."""
+
+    _MADE: Final = 50
+
+    def __init__(self, spans: int) -> None:
+        self.spans = spans
+        bodies = Bodies(spans)
+        self._made = [self._request(bodies) for _ in range(self._MADE)]
+        self._next = 0
+
+    def make(self) -> bytes:
+        """One request."""
+        self._next = (self._next + 1) % self._MADE
+        return self._made[self._next]
+
+    @staticmethod
+    def _request(bodies: Bodies) -> bytes:
+        spans = json.loads(bodies.make().partition(b"\r\n\r\n")[2])
+        resources = b""
+        for service in sorted({span["localEndpoint"]["serviceName"] for span in spans}):
+            named = write_field(1, _attribute("service.name", service))
+            told = b"".join(
+                write_field(2, _otlp_span(span))
+                for span in spans
+                if span["localEndpoint"]["serviceName"] == service
+            )
+            resources += write_field(1, write_field(1, named) + write_field(2, told))
+        head = (
+            "POST /v1/traces HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-protobuf\r\n"
+            f"Content-Length: {len(resources)}\r\n\r\n"
+        )
+        return head.encode() + resources
+
+
+def _attribute(key: str, value: str) -> bytes:
+    return write_field(1, key.encode()) + write_field(2, write_field(1, value.encode()))
+
+
+def _otlp_span(span: dict[str, Any]) -> bytes:
+    start_ns: int = span["timestamp"] * 1000
+    end_ns: int = start_ns + span["duration"] * 1000
+    remote = span["remoteEndpoint"]["serviceName"]
+    return (
+        write_field(1, bytes.fromhex(span["traceId"].rjust(32, "0")))
+        + write_field(2, bytes.fromhex(span["id"]))
+        + write_field(4, bytes.fromhex(span["parentId"]))
+        + write_field(5, span["name"].encode())
+        + write_field(6, 2 if span["kind"] == "SERVER" else 3)
+        + b"\x39"
+        + start_ns.to_bytes(8, "little")
+        + b"\x41"
+        + end_ns.to_bytes(8, "little")
+        + b"".join(write_field(9, _attribute(*tag)) for tag in span["tags"].items())
+        + write_field(9, _attribute("peer.service", remote))
+    )
+
+
 def cpu_s(pid: int) -> float:
     """User and system seconds of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
@@ -116,22 +176,21 @@ def resident_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 2**20
 
 
-async def _send(port: int, bodies: Bodies, until: float) -> int:
+async def _send(port: int, bodies: Bodies | OtlpBodies, until: float) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     sent = 0
     while time.monotonic() < until:
         writer.write(bodies.make())
         answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 202"):
+        if not answer.startswith((b"HTTP/1.1 202", b"HTTP/1.1 200")):
             raise RuntimeError(answer.decode())
         sent += bodies.spans
     writer.close()
     return sent
 
 
-async def _load(port: int, batch: int, seconds: float) -> int:
+async def _load(port: int, bodies: Bodies | OtlpBodies, seconds: float) -> int:
     until = time.monotonic() + seconds
-    bodies = Bodies(batch)
     return sum(await asyncio.gather(*(_send(port, bodies, until) for _ in range(2))))
 
 
@@ -152,8 +211,16 @@ def wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError("the server did not become ready")
 
 
-def measure(name: str, command: list[str], port: int, batch: int, seconds: float) -> Result:
-    """Start a server, warm it up, load it."""
+def measure(
+    name: str,
+    command: list[str],
+    port: int,
+    bodies: Bodies | OtlpBodies,
+    seconds: float,
+    otlp_port: int | None = None,
+) -> Result:
+    """Start a server, warm it up, load it; OTLP goes to a port of its own."""
+    into = otlp_port or port
     env = os.environ | {"QUERY_PORT": str(port)}
     began = time.monotonic()
     process = subprocess.Popen(
@@ -162,9 +229,9 @@ def measure(name: str, command: list[str], port: int, batch: int, seconds: float
     try:
         wait_ready(process, port)
         ready_s = time.monotonic() - began
-        asyncio.run(_load(port, batch, seconds / 2))
+        asyncio.run(_load(into, bodies, seconds / 2))
         before, start = cpu_s(process.pid), time.monotonic()
-        spans = asyncio.run(_load(port, batch, seconds))
+        spans = asyncio.run(_load(into, bodies, seconds))
         wall_s = time.monotonic() - start
         used = cpu_s(process.pid) - before
         return Result(name, spans, wall_s, used, resident_mib(process.pid), ready_s)
@@ -188,6 +255,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--otlp", action="store_true", help="OTLP in protobuf, to ours")
     parser.add_argument("--config", help="a collector.yml for ours, such as one with a tail")
     options = parser.parse_args(argv)
     seconds = 4.0 if options.brief else options.seconds
@@ -197,13 +265,19 @@ def main(argv: list[str]) -> int:
         ours = [sys.executable, "-m", "weir", "collector", "--state-dir", folder]
         if options.config is not None:
             ours += ["--config", options.config]
-        results.append(measure("weir collector, durable", ours, port, options.batch, seconds))
-    theirs = None if options.ours_only else zipkin_command()
+        bodies = Bodies(options.batch)
+        if options.otlp:
+            otlp_port = free_port()
+            ours += ["--otlp-port", str(otlp_port)]
+            otlp = OtlpBodies(options.batch)
+            results.append(measure("weir, OTLP", ours, port, otlp, seconds, otlp_port))
+        else:
+            results.append(measure("weir collector, durable", ours, port, bodies, seconds))
+    alone = options.ours_only or options.otlp
+    theirs = None if alone else zipkin_command()
     if theirs is not None:
-        results.append(
-            measure("zipkin 3.6.1, in memory", theirs, free_port(), options.batch, seconds)
-        )
-    elif not options.ours_only:
+        results.append(measure("zipkin 3.6.1, in memory", theirs, free_port(), bodies, seconds))
+    elif not alone:
         print("no Zipkin jar or no Java here: ours alone")
     for result in results:
         print(result.show())

@@ -32,6 +32,9 @@ _CALLEE_IPS: Final = ("network.peer.address", "net.sock.peer.addr", "net.peer.ip
 _CALLEE_PORTS: Final = ("network.peer.port", "net.sock.peer.port", "server.port", "net.peer.port")
 _CALLER_IPS: Final = ("network.peer.address", "net.sock.peer.addr", "net.peer.ip", "client.address")
 _CALLER_PORTS: Final = ("network.peer.port", "net.sock.peer.port", "client.port", "net.peer.port")
+_OF_PEERS: Final = frozenset(
+    (*_PEER_NAMES, *_CALLEE_IPS, *_CALLEE_PORTS, *_CALLER_IPS, *_CALLER_PORTS)
+)
 
 
 @dataclass(slots=True)
@@ -190,6 +193,8 @@ def _tags(span: OtelSpan) -> dict[str, str]:
 def _remote(span: OtelSpan) -> V2Endpoint | None:
     """The other side, as far as the attributes name it."""
     known = span.attributes
+    if known.keys().isdisjoint(_OF_PEERS):
+        return None
     calls = _KINDS.get(span.kind) in ("CLIENT", "PRODUCER")
     ips = (
         text for key in (_CALLEE_IPS if calls else _CALLER_IPS) if (text := show(known.get(key)))

@@ -5,7 +5,7 @@ readers do. Source: opentelemetry-proto 1.x, trace/v1, common/v1, resource/v1.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from tracing.pipeline.decode.otel import VALUE_DEPTH_MAX, Event, OtelSpan, Resource, Scope, Value
@@ -37,28 +37,21 @@ _STATUS: Final = {2: BYTES, 3: VARINT}
 _PAIR: Final = {1: BYTES, 2: BYTES}
 _VALUE: Final = {1: BYTES, 2: VARINT, 3: VARINT, 4: FIXED64, 5: BYTES, 6: BYTES, 7: BYTES}
 _LIST: Final = {1: BYTES}
+# Attributes that are remembered as they are read: some 4 MB at most.
+_PAIRS_MAX: Final = 10_000
+_PAIR_BYTES_MAX: Final = 128
 
 
 def decode(body: bytes) -> list[Resource]:
     """The spans of one request, by resource and scope. Raises: SpanError."""
-    return [_resource_spans(raw) for _, _, raw in _known(body, _REQUEST)]
-
-
-def _known(data: bytes, wires: Mapping[int, int]) -> Iterator[tuple[int, int, bytes]]:
-    """(number, integer, bytes) of the known fields."""
-    for number, wire, integer, raw in fields(data):
-        wanted = wires.get(number)
-        if wanted == wire:
-            yield number, integer, raw
-        elif wanted is not None or number == 0:
-            raise SpanError(f"Malformed: field {number} has the wire type {wire}")
+    return [_resource_spans(raw) for _, _, _, raw in fields(body, _REQUEST)]
 
 
 def _resource_spans(data: bytes) -> Resource:
     resource = Resource()
-    for number, _, raw in _known(data, _RESOURCE_SPANS):
+    for number, _, _, raw in fields(data, _RESOURCE_SPANS):
         if number == 1:
-            for _, _, pair in _known(raw, _RESOURCE):
+            for _, _, _, pair in fields(raw, _RESOURCE):
                 _put(resource.attributes, pair)
         else:
             resource.scopes.append(_scope_spans(raw))
@@ -67,9 +60,9 @@ def _resource_spans(data: bytes) -> Resource:
 
 def _scope_spans(data: bytes) -> Scope:
     scope = Scope()
-    for number, _, raw in _known(data, _SCOPE_SPANS):
+    for number, _, _, raw in fields(data, _SCOPE_SPANS):
         if number == 1:
-            for which, _, part in _known(raw, _SCOPE):
+            for which, _, _, part in fields(raw, _SCOPE):
                 if which == 1:
                     scope.name = text(part)
                 else:
@@ -81,7 +74,7 @@ def _scope_spans(data: bytes) -> Scope:
 
 def _span(data: bytes) -> OtelSpan:  # noqa: C901, PLR0912 - a branch a field
     span = OtelSpan()
-    for number, integer, raw in _known(data, _SPAN):
+    for number, _, integer, raw in fields(data, _SPAN):
         match number:
             case 1:
                 span.trace_id = raw.hex()
@@ -118,7 +111,7 @@ def _span(data: bytes) -> OtelSpan:  # noqa: C901, PLR0912 - a branch a field
 
 def _event(data: bytes) -> Event:
     event = Event()
-    for number, integer, raw in _known(data, _EVENT):
+    for number, _, integer, raw in fields(data, _EVENT):
         match number:
             case 1:
                 event.time_ns = integer
@@ -130,13 +123,13 @@ def _event(data: bytes) -> Event:
 
 
 def _link(data: bytes) -> tuple[str, str]:
-    ids = {number: raw.hex() for number, _, raw in _known(data, _LINK)}
+    ids = {number: raw.hex() for number, _, _, raw in fields(data, _LINK)}
     return ids.get(1, ""), ids.get(2, "")
 
 
 def _status(data: bytes) -> tuple[int, str]:
     code, message = 0, ""
-    for number, integer, raw in _known(data, _STATUS):
+    for number, _, integer, raw in fields(data, _STATUS):
         if number == 2:  # noqa: PLR2004 - the message; field 1 is retired
             message = text(raw)
         else:
@@ -144,15 +137,26 @@ def _status(data: bytes) -> tuple[int, str]:
     return code, message
 
 
-def _put(attributes: dict[str, Value], data: bytes, depth: int = 0) -> None:
+def _put(attributes: dict[str, Value], data: bytes) -> None:
     """Add one KeyValue; of equal keys the last wins."""
+    key, value = _known_pair(data) if len(data) <= _PAIR_BYTES_MAX else _pair(data, 0)
+    attributes[key] = value
+
+
+def _pair(data: bytes, depth: int) -> tuple[str, Value]:
     key, value = "", b""
-    for number, _, raw in _known(data, _PAIR):
+    for number, _, _, raw in fields(data, _PAIR):
         if number == 1:
             key = text(raw)
         else:
             value = raw
-    attributes[key] = _value(value, depth)
+    return key, _value(value, depth)
+
+
+@lru_cache(_PAIRS_MAX)
+def _known_pair(data: bytes) -> tuple[str, Value]:
+    """Most attributes say the same as those of the span before. Nobody changes a value."""
+    return _pair(data, 0)
 
 
 def _value(data: bytes, depth: int) -> Value:
@@ -160,7 +164,7 @@ def _value(data: bytes, depth: int) -> Value:
     if depth > VALUE_DEPTH_MAX:
         raise SpanError("Malformed: an attribute is nested too deep")
     value: Value = None
-    for number, integer, raw in _known(data, _VALUE):
+    for number, _, integer, raw in fields(data, _VALUE):
         match number:
             case 1:
                 value = text(raw)
@@ -171,11 +175,12 @@ def _value(data: bytes, depth: int) -> Value:
             case 4:
                 value = float(struct.unpack("<d", raw)[0])
             case 5:
-                value = [_value(one, depth + 1) for _, _, one in _known(raw, _LIST)]
+                value = [_value(one, depth + 1) for _, _, _, one in fields(raw, _LIST)]
             case 6:
                 inner: dict[str, Value] = {}
-                for _, _, pair in _known(raw, _LIST):
-                    _put(inner, pair, depth + 1)
+                for _, _, _, pair in fields(raw, _LIST):
+                    name, one = _pair(pair, depth + 1)
+                    inner[name] = one
                 value = inner
             case _:
                 value = raw

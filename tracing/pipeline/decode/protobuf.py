@@ -5,7 +5,7 @@ Source: protobuf.dev, Encoding.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tracing.pipeline.model import SpanError
@@ -15,6 +15,8 @@ FIXED64: Final = 1
 BYTES: Final = 2
 FIXED32: Final = 5
 _VARINT_BYTES_MAX: Final = 10
+_MORE: Final = 0x80  # the bit of a varint's byte that says that it goes on
+_FIXED64: Final = struct.Struct("<Q")
 _SIGN64: Final = 1 << 63
 _SIGN32: Final = 1 << 31
 _BITS32: Final = 1 << 32
@@ -46,32 +48,50 @@ def int32(number: int) -> int:
     return signed(number, _SIGN32)
 
 
-def fields(data: bytes) -> Iterator[Field]:
+def fields(  # noqa: PLR0912 - a branch a wire type, and no calls in between
+    data: bytes, wires: Mapping[int, int] | None = None
+) -> Iterator[Field]:
     """(number, wire type, integer, bytes) of each field; a varint has no bytes.
 
-    The integer of a FIXED64 is unsigned, little-endian. Raises: SpanError on data that ends early,
-    and on groups, which proto3 has not.
+    Shape: wires are the fields that are wanted with their wire types; others are passed over, and
+    a wanted one of another type is refused, as generated readers do. The integer of a FIXED64 is
+    unsigned, little-endian. Keys and lengths of one byte, which nearly all are, are read in place.
+    Raises: SpanError on data that ends early, and on groups, which proto3 has not.
     """
     at, end = 0, len(data)
     while at < end:
-        key, at = varint(data, at)
+        key = data[at]
+        at += 1
+        if key >= _MORE:
+            key, at = varint(data, at - 1)
         number, wire = key >> 3, key & 7
+        value, raw = 0, b""
         if wire == VARINT:
             value, at = varint(data, at)
-            yield number, wire, value, b""
-            continue
-        if wire == BYTES:
-            size, at = varint(data, at)
-        elif wire in (FIXED64, FIXED32):
-            size = 8 if wire == FIXED64 else 4
         else:
-            raise SpanError("Malformed")
-        if size > end - at:
-            raise SpanError(f"Truncated: length {size} > bytes available {end - at}")
-        raw = data[at : at + size]
-        at += size
-        fixed = struct.unpack("<Q", raw)[0] if wire == FIXED64 else 0
-        yield number, wire, fixed, raw
+            if wire == BYTES:
+                size = data[at] if at < end else _MORE
+                if size < _MORE:
+                    at += 1
+                else:
+                    size, at = varint(data, at)
+            elif wire in (FIXED64, FIXED32):
+                size = 8 if wire == FIXED64 else 4
+            else:
+                raise SpanError("Malformed")
+            if size > end - at:
+                raise SpanError(f"Truncated: length {size} > bytes available {end - at}")
+            raw = data[at : at + size]
+            at += size
+            if wire == FIXED64:
+                (value,) = _FIXED64.unpack(raw)
+        if wires is not None:
+            wanted = wires.get(number)
+            if wanted != wire:
+                if wanted is not None or number == 0:
+                    raise SpanError(f"Malformed: field {number} has the wire type {wire}")
+                continue
+        yield number, wire, value, raw
 
 
 def signed(number: int, sign: int = _SIGN64) -> int:
