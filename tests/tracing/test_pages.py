@@ -352,6 +352,22 @@ async def test_where_nothing_is_found_the_page_says_what_to_do(
     assert answer.status == 404
 
 
+async def test_what_is_missing_of_a_trace_is_said_and_shown(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        trace = (await client.get(f"{collector.url}/api/v2/trace/{ids[0]}")).json()
+    called = next(span for span in trace if span["localEndpoint"]["serviceName"] == "users")
+    await stored(collector, [span | {"traceId": "cc"} for span in trace if span is not called])
+    await page.goto(collector.url + "/traces/cc")
+    await page.get_by_text("1 span that others name as their parent is missing").wait_for()
+    await page.get_by_role("link", name="Show where").click()
+    await page.wait_for_url("**?orphans=1")
+    assert "postgres" not in await page.locator(".row").inner_text()
+    await page.locator(".row summary").click()
+    assert f"{called['id']}, missing" in await page.locator(".row[open]").inner_text()
+
+
 async def test_a_search_goes_back_in_time_and_keeps_its_place(
     collector: Collector, ids: list[str], page: Page
 ) -> None:

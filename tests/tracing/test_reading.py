@@ -121,6 +121,18 @@ def test_spans_in_a_circle_of_parents_are_shown_at_the_end() -> None:
     assert waterfall([span(1, 2, parent=3), span(1, 3, parent=2)]).cut_off == 2
 
 
+def test_a_parent_that_is_missing_and_the_tails_policy_are_told() -> None:
+    lost = span(1, 5, parent=4)
+    kept = span(1, 2, parent=1, tags={"weir.kept": "slow"})
+    shown = waterfall([span(1, 1), kept, lost])
+    assert shown.orphans == {lost.parent_id}
+    assert [bar.orphan for bar in shown.bars(shown.rows)].count(True) == 1
+    assert shown.kept == "slow"
+    shared = span(1, 7, parent=9, kind="SERVER", service="api")
+    shared.shared = True
+    assert waterfall([span(1, 7, parent=1, kind="CLIENT"), span(1, 1), shared]).orphans == set()
+
+
 def test_ways_are_summed_by_version_whatever_the_node() -> None:
     traces = [request("v1", NODE_1, n) for n in range(1, 7)]
     traces += [request("v1", NODE_2, n) for n in range(7, 9)]

@@ -18,6 +18,7 @@ from tracing.ui.story import STEPS_MAX, story
 from tracing.ui.view import Row, Waterfall, is_error, waterfall
 
 _ROWS_MAX: Final = 1_000  # of one page of a waterfall; a browser stays quick with that many
+_NARROWING: Final = ("focus", "find", "errors", "orphans")
 _FIELDS_MAX: Final = 1_000
 _LARGE_ROWS: Final = 5_000  # from here on it takes more than 50 ms to read and join a trace
 _KEPT_MAX: Final = 2
@@ -35,7 +36,8 @@ class TracePages:
         self._renderer = renderer
 
     async def show(self, request: Request) -> Response:
-        """The waterfall: whole, below one span (`focus`), or what fits (`find`, `errors`).
+        """The waterfall: whole, below one span (`focus`), or what fits (`find`, `errors`,
+        `orphans`: those whose parent is missing).
 
         `span` opens the page of its row; `from` is the number of a page's first row.
         """
@@ -46,7 +48,9 @@ class TracePages:
         args = read_args(request.scope["query_string"])
         rows = await asyncio.to_thread(_chosen, trace, args)
         start = _start(rows, args)
-        kept = {name: args[name] for name in ("focus", "find", "errors") if args.get(name)}
+        kept = {
+            name: args[name] for name in ("focus", "find", "errors", "orphans") if args.get(name)
+        }
         return await self._renderer.large(
             "trace.html",
             trace=trace,
@@ -137,6 +141,8 @@ def _chosen(trace: Waterfall, args: dict[str, str]) -> list[Row]:
         rows = trace.below(focus)
         if not rows:
             raise ArgumentError(f"This trace has no span {focus}.")
+    if args.get("orphans"):
+        rows = [row for row in rows if row.span.parent_id in trace.orphans]
     if args.get("errors"):
         rows = [row for row in rows if is_error(row.span)]
     if find := args.get("find", "").strip().lower():

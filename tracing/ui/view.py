@@ -9,6 +9,7 @@ import msgspec
 
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.skew import correct
+from tracing.pipeline.tail.policy import KEPT_TAG
 from tracing.pipeline.tree import Node, build, merge
 from tracing.ui.critical import Piece, critical_path
 from tracing.ui.names import Name, hue, member_of, name_of, show_endpoint, show_us
@@ -93,6 +94,7 @@ class Bar:
     start: str
     took: str
     error: bool
+    orphan: bool
     hue: int
     critical: tuple[tuple[float, float], ...]
     marks: tuple[tuple[float, str], ...]
@@ -112,7 +114,8 @@ class Bar:
 class Waterfall:
     """One trace, joined, in order of the tree, clocks corrected.
 
-    Shape: `cut_off` counts spans whose parents lead in a circle; they stand at the end.
+    Shape: `cut_off` counts spans whose parents lead in a circle; they stand at the end; `orphans`
+    are the parents that spans name and that are not here; `kept` is the tail's policy.
     Units: start_us is microseconds since 1970, took_us microseconds.
     """
 
@@ -126,6 +129,8 @@ class Waterfall:
     errors: int
     headless: bool
     cut_off: int
+    orphans: frozenset[str]
+    kept: str
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
@@ -135,7 +140,15 @@ class Waterfall:
     def bars(self, rows: Sequence[Row]) -> list[Bar]:
         """Some of the rows as they are drawn."""
         scale = _Scale(self.start_us, self.took_us)
-        return [_bar(row, self.path.get(id(row.node), ()), scale) for row in rows]
+        return [
+            _bar(
+                row,
+                self.path.get(id(row.node), ()),
+                scale,
+                orphan=row.span.parent_id in self.orphans,
+            )
+            for row in rows
+        ]
 
     def index(self, span_id: str) -> int | None:
         """The number of a span's first row."""
@@ -166,6 +179,8 @@ def waterfall(spans: Sequence[V2Span]) -> Waterfall:
         lost = [s for s in merged if (s.id, s.shared, s.local_endpoint) not in there]
         rows += [Row(Node(span), span, 0) for span in lost]
     start_us, took_us = bounds([row.span for row in rows])
+    ids = {row.span.id for row in rows}
+    named = {row.span.parent_id for row in rows if not row.span.shared} - {None}
     counted = Counter(member_of(row.span) for row in rows)
     return Waterfall(
         trace_id=merged[0].trace_id,
@@ -178,6 +193,8 @@ def waterfall(spans: Sequence[V2Span]) -> Waterfall:
         errors=sum(is_error(row.span) for row in rows),
         headless=root.span is None,
         cut_off=len(lost),
+        orphans=frozenset(one for one in named if one is not None and one not in ids),
+        kept=next((told for row in rows if (told := (row.span.tags or {}).get(KEPT_TAG))), ""),
     )
 
 
@@ -205,7 +222,7 @@ class _Scale:
         return round(min(max(part, 0.0), 100.0), 3)
 
 
-def _bar(row: Row, path: Sequence[Piece], scale: _Scale) -> Bar:
+def _bar(row: Row, path: Sequence[Piece], scale: _Scale, *, orphan: bool) -> Bar:
     span = row.span
     name = row.name
     left = scale.place(span.timestamp) if span.timestamp else 0.0
@@ -224,6 +241,7 @@ def _bar(row: Row, path: Sequence[Piece], scale: _Scale) -> Bar:
         start=show_us(span.timestamp - scale.start_us) if span.timestamp else "?",
         took=show_us(span.duration),
         error=is_error(span),
+        orphan=orphan,
         hue=hue(name.who),
         critical=tuple(
             (scale.place(first), round(scale.place(last) - scale.place(first), 3))
