@@ -123,9 +123,9 @@ class EdgeFace:
 
     def _decided(self, request: RequestHead, peer: Peer) -> EdgeContext:
         """The policy's verdict, or the last one of this connection, where the same lines came."""
-        verdict = request.verdict
+        verdict: tuple[Policy, EdgeContext] | None = request.verdict
         if verdict is not None:
-            policy, context = cast("tuple[Policy, EdgeContext]", verdict)
+            policy, context = verdict
             if policy is self._policy and policy.again(context, request):
                 return context
         context = self._policy.decide(request, peer)
@@ -185,7 +185,8 @@ class EdgeFace:
 
     def upstream_block(self, request: RequestHead, context: RequestContext, peer: Peer) -> bytes:
         """The host in its normal form, and where the request really came from."""
-        context = cast("EdgeContext", context)
+        if TYPE_CHECKING:  # `cast` is a call, and these are asked for every request
+            assert isinstance(context, EdgeContext)
         if context.upstream:
             return context.upstream
         if context.grant is not None:
@@ -222,7 +223,8 @@ class EdgeFace:
     ) -> bytes:
         """Nothing of the inside for outsiders."""
         del success
-        context = cast("EdgeContext", context)
+        if TYPE_CHECKING:  # `cast` is a call, and these are asked for every request
+            assert isinstance(context, EdgeContext)
         block = response.end_to_end()
         place = context.place
         if not response.plain:

@@ -121,7 +121,7 @@ class Policy:
     def again(self, context: EdgeContext, request: RequestHead) -> bool:
         """Make a connection's last verdict, a steady one, this request's, if it is the same."""
         target = request.target
-        if not is_normal(target):
+        if target != context.target and not is_normal(target):
             return False
         if context.block is not request.block:
             # Other lines: they decide nothing, where none but the same Host concerns anyone.

@@ -20,11 +20,13 @@ def span_ids() -> Iterator[bytes]:
     while True:
         drawn = random.randbytes(_DRAWN_BYTES)
         for at in range(0, _DRAWN_BYTES, 8):
-            if any(one := drawn[at : at + 8]):
+            one = drawn[at : at + 8]
+            if one != _NO_ID:
                 yield one
 
 
 _DRAWN_BYTES: Final = 4_096
+_NO_ID: Final = bytes(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

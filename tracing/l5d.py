@@ -77,14 +77,19 @@ def read_sample(value: bytes) -> float | None:
     return None if math.isnan(rate) else min(1.0, max(0.0, rate))
 
 
+# The flags that there are; a caller may send more.
+_FLAGS: Final = tuple(flags.to_bytes(8, "big") for flags in range(8))
+
+
 def child_lines(ctx: TraceContext, child_id: bytes) -> bytes:
     """The header lines that tell the next hop of a child of this span, each led by CRLF.
 
     The same bytes as write_context and request_id of `ctx.child(child_id)`, at half the cost.
     """
-    trace_id = ctx.trace_id
+    trace_id, flags = ctx.trace_id, ctx.flags
     low = trace_id[-8:]
-    raw = child_id + ctx.span_id + low + ctx.flags.to_bytes(8, "big") + trace_id[:-8]
+    written = _FLAGS[flags] if flags < len(_FLAGS) else flags.to_bytes(8, "big")
+    raw = child_id + ctx.span_id + low + written + trace_id[:-8]
     return b"\r\nl5d-ctx-trace: %b\r\nl5d-reqid: %b" % (
         binascii.b2a_base64(raw, newline=False),
         binascii.hexlify(low),

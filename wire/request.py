@@ -6,7 +6,7 @@ What routing and framing need to know, and the block of its header lines.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wire.errors import BadRequest
 from wire.head import (
@@ -98,7 +98,7 @@ class RequestHead:
     # Of a request that is remembered (`repeat.py`): its lines as sent, and what its head ends with.
     sent = tail = b""
     # What whoever routes decided by these lines alone, or by those before on the connection.
-    verdict: object | None = None
+    verdict: Any = None
 
     def __init__(self, method: bytes, target: bytes, minor: int, block: bytes) -> None:
         self.method = method
