@@ -39,12 +39,12 @@ class Figure:
     errors: int
 
 
-def measure(program: Program, shape: Shape, folder: Path, seconds: float) -> Figure:
+def measure(program: Program, shape: Shape, folder: Path, seconds: int) -> Figure:
     """Run wrk against one program."""
     script = folder / "load.lua"
     script.write_text(shape.script())
     command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{shape.connections}"]
-    command += [f"-d{seconds:g}s", "--latency", "--timeout", "10s", "-s", str(script)]
+    command += [f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", str(script)]
     _settle(program)
     before = program.cpu_s()
     scheme = "https" if shape.tls else "http"
@@ -124,8 +124,9 @@ def stream(program: Program) -> Figure:
 def median(figures: list[Figure]) -> Figure:
     """Each number's median over the rounds."""
     first = figures[0]
+    told = [one for one in figures if not math.isnan(one.cpu_us)] or figures  # that answered
     numbers = {
-        key: statistics.median(getattr(one, key) for one in figures)
+        key: statistics.median(getattr(one, key) for one in told)
         for key in ("cpu_us", "requests_per_s", "p50_ms", "p99_ms", "memory_mib")
     }
     return Figure(first.name, first.load, **numbers, errors=sum(one.errors for one in figures))

@@ -36,7 +36,8 @@ class Shape:
     def title(self) -> str:
         """What a table and a plot call it."""
         rate = f", {self.per_s} requests/s" if self.per_s else ""
-        return f"{self.name}, {self.connections} connections{rate}"
+        clients = "1 connection" if self.connections == 1 else f"{self.connections} connections"
+        return f"{self.name}, {clients}{rate}"
 
     def paced(self, per_s: int) -> Shape:
         """The same at a rate, from more clients who think between their requests."""

@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench access_log", description=__doc__)
     parser.add_argument("--brief", action="store_true", help="one short round")
     arguments = parser.parse_args(argv)
-    rounds, seconds = (1, 1.0) if arguments.brief else (3, 4.0)
+    rounds, seconds = (1, 1) if arguments.brief else (3, 4)
     figures: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as name:
         folder = Path(name)

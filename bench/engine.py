@@ -109,9 +109,9 @@ def _rounds(field: Field, arguments: argparse.Namespace) -> list[Figure]:
         return found
 
     for program in field.plain:
-        measure(program, Shape("warm-up"), field.folder, min(seconds, 1.0))
+        measure(program, Shape("warm-up"), field.folder, 1)
     for program in field.tls:
-        measure(program, Shape("warm-up", tls=True), field.folder, min(seconds, 1.0))
+        measure(program, Shape("warm-up", tls=True), field.folder, 1)
     for number in range(arguments.rounds):
         sys.stderr.write(f"round {number + 1} of {arguments.rounds}\n")
         for name in arguments.shapes:
@@ -149,7 +149,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--brief", action="store_true", help="once, for a moment: does it still run?"
     )
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each program under a load")
+    parser.add_argument("--seconds", type=int, default=3, help="of each program under a load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shapes", nargs="+", choices=list(SHAPES), default=["1k"])
     parser.add_argument("--half", action="store_true", help="latency at half of nginx's rate, too")
@@ -164,7 +164,7 @@ def main(argv: list[str]) -> int:
         arguments.shapes = list(SHAPES)
         arguments.stream = arguments.half = arguments.traced = True
     if arguments.brief:
-        arguments.seconds, arguments.rounds = 1.0, 1
+        arguments.seconds, arguments.rounds = 1, 1
     for tool in ("wrk", "nginx", "taskset", "curl"):
         if shutil.which(tool) is None:
             sys.stderr.write(f"{tool} is needed and not on this machine: apt-get install {tool}\n")

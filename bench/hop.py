@@ -34,7 +34,7 @@ class Row:
     front: Program
     back: Program
 
-    def measure(self, shape: Shape, folder: Path, seconds: float) -> Figure:
+    def measure(self, shape: Shape, folder: Path, seconds: int) -> Figure:
         """One load through both."""
         before = self.back.cpu_s()
         figure = measure(self.front, shape, folder, seconds)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> list[Figure]:
                 rows += pair(title, back, front)
             figures: dict[tuple[str, str], list[Figure]] = {}
             for row in rows:
-                row.measure(Shape("warm-up"), folder, min(arguments.seconds, 2.0))
+                row.measure(Shape("warm-up"), folder, min(arguments.seconds, 2))
             for _ in range(arguments.rounds):
                 for connections in arguments.connections:
                     shape = Shape("GET, two hops", connections=connections)
@@ -89,12 +89,12 @@ def main(argv: list[str]) -> int:
     """0 when every request was answered."""
     parser = argparse.ArgumentParser(prog="python -m bench hop", description=__doc__)
     parser.add_argument("--brief", action="store_true", help="once, for a moment")
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 32, 256])
     arguments = parser.parse_args(argv)
     if arguments.brief:
-        arguments.seconds, arguments.rounds, arguments.connections = 1.0, 1, [32]
+        arguments.seconds, arguments.rounds, arguments.connections = 1, 1, [32]
     for tool in ("wrk", "nginx", "taskset"):
         if shutil.which(tool) is None:
             sys.stderr.write(f"{tool} is needed and not on this machine: apt-get install {tool}\n")
