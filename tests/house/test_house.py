@@ -33,6 +33,13 @@ PURE: Final = (
     "naming/{bind,bound,delegate,endpoint,state,system,watch}.py",
     "tracing/{b3,context,exchange,l5d,propagation,sampler,span,thrift,w3c}.py",
     "tracing/encode/*.py",
+    "tracing/pipeline/{batch,collector_config,environment,intake,links,model,normalise}.py",
+    "tracing/pipeline/{sampling,search,settings,skew,tags,tree}.py",
+    "tracing/pipeline/decode/*.py",
+    "tracing/pipeline/grpc/message.py",
+    "tracing/pipeline/http/{query_args,unpack}.py",
+    "tracing/pipeline/store/{bodies,needles,reading,words}.py",
+    "tracing/pipeline/tail/*.py",
 )
 IMPURE: Final = frozenset(
     {"asyncio", "httpx", "logging", "random", "socket", "starlette", "time", "uvloop"}

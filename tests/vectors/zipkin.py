@@ -27,6 +27,7 @@ Step = dict[str, Any]
 _STORED_WITHIN_S: Final = 2.0
 _POLL_S: Final = 0.02
 _SCRIBE_QUIET_S: Final = 1.0
+_QUIRK: Final = "(quirk): "
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,18 @@ DEVIATIONS: Final[dict[str, Deviation]] = {
 
 
 def run(folder: Path) -> tuple[int, int]:
-    """Run every file of the folder; print each failure. (passed, failed) counts steps."""
+    """Run every file of the folder; print each failure. (passed, failed) counts steps.
+
+    A quirk that we answer otherwise is told, and no failure: the real server's accidents need not
+    be copied. Our own copies of the vectors are judged by DEVIATIONS (tests/tracing).
+    """
     passed = failed = 0
     for path in sorted(folder.glob("*.json")):
-        failures, steps = run_file(path)
-        for failure in failures:
-            sys.stdout.write(f"{path.name}: {failure}\n")
+        problems, steps = run_file(path)
+        failures = [one for one in problems if _QUIRK not in one]
+        for problem in problems:
+            told = "" if problem in failures else "otherwise on purpose: "
+            sys.stdout.write(f"{path.name}: {told}{problem}\n")
         failed += len(failures)
         passed += steps - len(failures)
     return passed, failed
