@@ -57,6 +57,21 @@ async def test_a_killed_worker_loses_only_its_own_requests(tmp_path: Path) -> No
             assert "was ended by SIGKILL; another in 0.1 s" in mesh.log
 
 
+async def test_a_worker_that_crashes_again_waits_longer(tmp_path: Path) -> None:
+    async with upstream() as behind:
+        with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
+            for starts, wait in ((2, "0.1"), (3, "0.2")):
+                worker = (await asyncio.to_thread(mesh.workers))[0]
+                os.kill(worker["pid"], signal.SIGKILL)
+
+                def again(starts: int = starts) -> bool:
+                    now = mesh.workers()[0]
+                    return bool(now["ready"]) and now["starts"] == starts
+
+                await asyncio.to_thread(until, again, 30)
+                assert f"another in {wait} s" in mesh.log
+
+
 async def test_one_admin_port_tells_the_sum_and_it_never_falls(tmp_path: Path) -> None:
     async with upstream() as behind:
         with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:

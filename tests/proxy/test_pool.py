@@ -104,3 +104,26 @@ async def test_a_line_that_is_full_turns_away() -> None:
         heads = await asyncio.gather(first, *others)
         assert sorted(head[9:12] for head in heads) == [b"200", b"200", b"502"]
     server.close()
+
+
+async def test_a_connection_that_nobody_uses_is_closed_after_its_time() -> None:
+    pool = PoolSettings(idle_timeout_s=30)
+    async with upstream() as behind, engine(behind.port, pool=pool) as (way, port, _):
+        await ask(port)
+        now = asyncio.get_running_loop().time()
+        way.pool.sweep(now + 29)
+        assert way.pool.idle == 1
+        way.pool.sweep(now + 31)
+        assert way.pool.idle == 0
+        await behind.until(lambda: not behind.open)
+        await ask(port)
+        assert len(behind.connections) == 2
+
+
+async def test_an_endpoint_gets_no_more_connections_than_it_may() -> None:
+    pool = PoolSettings(connections_max=2)
+    async with upstream() as behind, engine(behind.port, pool=pool) as (way, port, _):
+        heads = await asyncio.gather(*(ask(port) for _ in range(50)))
+        assert all(head.startswith(b"HTTP/1.1 200 ") for head in heads)
+        assert len(behind.connections) == 2
+        assert way.pool.connections == 2
