@@ -95,6 +95,7 @@ async def test_a_bad_grant_is_not_taken(site: tuple[int, dict[str, str]]) -> Non
     problems: list[str] = []
     async with tab(HERE, problems=problems) as page:
         for name in ("expired", "of a stranger", "for another host"):
+            await page.goto("about:blank")
             await page.goto(f"https://www.hello.world:{port}/.weir/grant#{made[name]}")
             await page.get_by_role("button", name="Use it in this browser").click()
             await page.get_by_text("It was not accepted.").wait_for()
@@ -106,6 +107,7 @@ async def test_what_is_no_grant_is_said_to_be_none(site: tuple[int, dict[str, st
     port, _ = site
     async with tab(HERE) as page:
         for text in ("dogfood", "a.b.c", "<img src=x onerror=alert(1)>", "e30.e30.e30"):
+            await page.goto("about:blank")
             await page.goto(f"https://www.hello.world:{port}/.weir/grant#{text}")
             await page.get_by_text("This is no grant.").wait_for()
             use = page.get_by_role("button", name="Use it in this browser")
