@@ -281,6 +281,11 @@ def test_a_past_request_is_explained_by_its_spans(tmp_path: Path) -> None:
         assert re.search(r"bound to      \S*/#/io.l5d.fs/world-v2\n", told)
         assert len(re.findall(r"^ *\w+ (?:/svc/|→ )", told, re.MULTILINE)) == 8
         assert "    dentries      /svc=>/host\n" in told
+        steps = json.loads(
+            ask(f"--trace={until(whole)}", f"--collector={system.collector}", "--json").stdout
+        )
+        assert [step["depth"] for step in steps] == list(range(8))
+        assert steps[0]["facts"]["edge.rule"] == ["dogfood"]
         assert re.search(r"^ {10,}/host/world=>/srv/world-v2\n", told, re.MULTILINE)
         # And back: a table's version in the story finds the trace among its route's.
         [version] = re.findall(r"outgoing /svc/world at .*\n +service .*\n +table +(\w{8})\n", told)

@@ -52,6 +52,16 @@ class Step:
     error: bool
     facts: tuple[tuple[str, str, tuple[str, ...]], ...]
 
+    def as_json(self) -> dict[str, object]:
+        """For programs: the facts by their tags, each a list of lines."""
+        return {
+            "span_id": self.span_id,
+            "headline": self.headline,
+            "depth": self.depth,
+            "error": self.error,
+            "facts": {tag: list(told) for tag, _, told in self.facts},
+        }
+
 
 def story(trace: Waterfall) -> list[Step]:
     """The trace, callers before callees; at most 1,000 spans of it."""

@@ -162,11 +162,14 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
         _fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
     if answer.status_code != httpx.codes.OK:
         _fail(f"{collector}: {answer.status_code}")
-    if as_json:
-        sys.stdout.write(answer.text.rstrip("\n") + "\n")
-        return
     try:
-        told = story(waterfall(decode_lenient(answer.content)))
+        spans = decode_lenient(answer.content)
     except SpanError as error:
         _fail(f"{collector} does not answer as a collector does: {error}")
-    show(lines(told))
+    if not spans:
+        _fail(f"{collector} does not answer as a collector does: a trace without spans")
+    steps = story(waterfall(spans))
+    if as_json:
+        sys.stdout.write(json.dumps([step.as_json() for step in steps]) + "\n")
+        return
+    show(lines(steps))
