@@ -6,6 +6,7 @@ from errno import EADDRINUSE
 from pathlib import Path
 from typing import Final
 
+from tracing.pipeline.accounts import Accounts
 from tracing.pipeline.forward.forwarding import Forwarding
 from tracing.pipeline.grpc.services import OTLP, otlp_app
 from tracing.pipeline.http.app import CollectorApp
@@ -131,9 +132,8 @@ class Collector:
         self._scribe = ScribeServer(self.ingest, settings.scribe_category)
         pages = Pages(store, settings) if settings.ui_enabled else None
         page = None if pages is None else pages.ledger
-        status = Status(
-            store, self.ingest, settings, self.scribe_port, page, self._forwarding.forwarders
-        )
+        accounts = Accounts(store, self.ingest, self._forwarding.forwarders)
+        status = Status(store, accounts, settings, self.scribe_port, page)
         routes = status.routes()
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tracing.pipeline.http.status import Ledger
+from tracing.pipeline.accounts import Ledger
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore
 from tracing.ui.map_page import MapPages
