@@ -33,6 +33,8 @@ trust: [{name: employee, cookie: {name: c, equals: letmein}, may_override: true}
 """
 SETTINGS = assemble(load(EdgeConfig, CONFIG, source="edge.yml")).face
 BULK, PLAIN = EdgeFace(SETTINGS), PlainFace(SETTINGS)
+ALL_FORMATS = "tracing: {write: [l5d, b3, b3-multi, w3c]}\n"
+TRACED = assemble(load(EdgeConfig, CONFIG + ALL_FORMATS, source="edge.yml")).face
 PEER = Peer("192.0.2.1", 1)
 
 NAMES = st.sampled_from(
@@ -45,8 +47,20 @@ NAMES = st.sampled_from(
         traceparent tracestate b3 X-B3-TraceId X-B3-Anything baggage Server-Timing traceresponse""",
     )
 )
+PARENT = "00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01"
 VALUES = st.sampled_from(
-    ["", "x", "a: b", "x-hop", "close", "keep-alive, x-hop", "/a=>/b", "c=letmein", "100-continue"]
+    [
+        "",
+        "x",
+        "a: b",
+        "x-hop",
+        "close",
+        "keep-alive, x-hop",
+        "/a=>/b",
+        "c=letmein",
+        "100-continue",
+        PARENT,
+    ]
 )
 
 
@@ -71,11 +85,17 @@ def normal(block: bytes) -> list[tuple[bytes, bytes]]:
     return sorted((name.lower(), value) for name, value in header_lines(block))
 
 
-@given(LINES, st.sampled_from(["www.hello.world", "WWW.hello.world:80", "edited.example"]))
-def test_requests_are_edited_alike(lines: list[str], host: str) -> None:
+@given(
+    LINES,
+    st.sampled_from(["www.hello.world", "WWW.hello.world:80", "edited.example"]),
+    st.sampled_from([(BULK, PLAIN), (EdgeFace(TRACED), PlainFace(TRACED))]),
+)
+def test_requests_are_edited_alike(
+    lines: list[str], host: str, faces: tuple[EdgeFace, EdgeFace]
+) -> None:
     raw = "\r\n".join(("GET /a HTTP/1.1", f"Host: {host}", *lines)).encode() + b"\r\n\r\n"
     blocks = []
-    for face in (BULK, PLAIN):
+    for face in faces:
         try:
             request = read_request_head(raw, EDGE_LIMITS)
         except BadRequest:
