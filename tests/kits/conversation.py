@@ -33,6 +33,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self.closed = False
+        self.ended = False  # nothing more is written; what still comes is thrown away
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self.closed:
@@ -51,7 +52,7 @@ class Wire(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Nothing more to write."""
+        self.ended = True
 
     def pause_reading(self) -> None:
         """Bytes are given by the test, whatever is asked."""

@@ -28,6 +28,7 @@ _LINES: Final = (
     b"Content-Type: multipart/form-data",
     b"Cookie: a=b; c=d",
 )
+_END: Final = b"\r\n\r\n"
 _SPOILT: Final = (
     b"Content-Length : 5",
     b"Content-Length: +5",
@@ -82,7 +83,32 @@ def a_request(dice: random.Random, number: int) -> bytes:
 
 def a_stream(dice: random.Random) -> bytes:
     """What a client might write at once: requests, at times with one of the cases behind them."""
+    if dice.random() < 0.3:
+        return b"".join(alike(dice))
     stream = b"".join(a_request(dice, number) for number in range(dice.randint(1, 6)))
     if dice.random() < 0.3:
         stream += dice.choice(CASES).sent[:1_500]
     return stream
+
+
+def alike(dice: random.Random) -> list[bytes]:
+    """Requests as a kept connection brings them: the same lines again, now and then not quite."""
+    lines = b"\r\n".join((b"", b"Host: a.example", *dice.sample(_LINES, dice.randint(0, 4)))) + _END
+    if dice.random() < 0.2:  # most have no body, for those can be taken the short way
+        head = a_request(dice, 0)
+        lines = head[head.index(b"\r\n") :]
+    requests = []
+    for number in range(dice.randint(2, 6)):
+        method = dice.choice((b"GET", b"GET", b"GET", b"GET", b"HEAD"))
+        target = (
+            dice.choice((b"/%d", b"/%d", b"/%d?a=b", b"http://b.example/%d", b"/%d#a")) % number
+        )
+        request = method + b" " + target + b" HTTP/1.1" + lines
+        if dice.random() < 0.25:
+            at = dice.randrange(len(request))
+            spoiler = bytes([dice.choice((0, 9, 10, 13, 32, 58, 65, 127, 200))])
+            request = request[:at] + spoiler + request[at + dice.randint(0, 1) :]
+        requests.append(request)
+        if dice.random() < 0.1:
+            requests.append(a_request(dice, number))
+    return requests

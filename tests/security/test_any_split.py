@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kits.conversation import Conversation, Seen
 from tests.security.cases import CASES
-from tests.security.streams import a_stream
+from tests.security.streams import a_stream, alike
 
 PLENTY = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -30,7 +30,7 @@ class Events(NamedTuple):
 
     seen: list[Seen]
     answers: list[bytes]  # their statuses; a refusal's words may tell where the bytes were cut
-    closed: bool
+    over: bool
     ends: list[tuple[int, int, int, type]]
 
 
@@ -41,7 +41,7 @@ def events(pieces: list[bytes]) -> Events:
     answers = STATUS.findall(bytes(talk.client.written))
     # How much of a body went up before the rest of it was refused is a matter of pieces.
     ends = [end for end in talk.way.ends if end[0]]
-    return Events(talk.seen, answers, talk.client.closed, ends)
+    return Events(talk.seen, answers, talk.client.closed or talk.client.ended, ends)
 
 
 @PLENTY
@@ -49,6 +49,14 @@ def events(pieces: list[bytes]) -> Events:
 async def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
     assert events([raw[a:b] for a, b in pairwise(edges)]) == events([raw])
+
+
+@PLENTY
+@given(st.integers(0, 1_000_000))
+async def test_lines_that_come_again_mean_what_they_mean_alone(seed: int) -> None:
+    """Each request in a read of its own, which may take the short way; and all of them in one."""
+    requests = alike(random.Random(seed))
+    assert events(requests) == events([b"".join(requests)])
 
 
 @PLENTY
