@@ -40,7 +40,7 @@ parts = st.builds(
     st.integers(1, 5),
     st.integers(1, 4),
     st.integers(0, 3),
-    st.none() | st.integers(0, 299),
+    st.none() | st.integers(0, 99),
     st.integers(0, 5),
 )
 steps = st.lists(

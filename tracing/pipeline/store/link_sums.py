@@ -1,9 +1,9 @@
-"""Dependency links as sums by the minute, so that a day of them is read in a moment.
+"""Dependency links as sums by slots of ten seconds, so that a day of them is read in a moment.
 
-A trace is counted under the minutes in which it has spans. Sums follow the log of blocks: a step
+A trace is counted under the slots in which it has spans. Sums follow the log of blocks: a step
 takes the next blocks, takes back what was counted for those of their traces that had older parts,
 and counts them anew. What no step has come to yet is counted when somebody asks, and so are the
-ends of a window that do not fall between two minutes; the answer is always the exact one.
+ends of a window that do not fall between two slots; the answer is always the exact one.
 """
 
 import sqlite3
@@ -15,23 +15,23 @@ from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.outbox import LINKS, Outbox
 from tracing.pipeline.store.reader import BlockReader
 
-_MINUTE_US: Final = 60_000_000
+_SLOT_US: Final = 10_000_000
 _STEP_BLOCKS: Final = 32
 _STEP_SPANS: Final = 4_096  # some 30 ms of a thread
 
 
 class _Key(NamedTuple):
-    """The minutes of a trace, since 1970; `minutes` names them where some between are missing."""
+    """The slots of a trace, since 1970; `slots` names them where some between are missing."""
 
     first: int
     last: int
-    minutes: str
+    slots: str
 
 
 class Step(NamedTuple):
     """What to add to the sums for all blocks up to this number.
 
-    Shape: rows are (first, last, minutes, parent, child, calls, errors).
+    Shape: rows are (first, last, slots, parent, child, calls, errors).
     """
 
     number: int
@@ -44,11 +44,11 @@ def _times(trace: Iterable[V2Span]) -> list[int]:
 
 
 def _key(trace: Iterable[V2Span]) -> _Key:
-    minutes = {time // _MINUTE_US for time in _times(trace)}
-    first, last = min(minutes), max(minutes)
-    if last - first + 1 == len(minutes):
+    slots = {time // _SLOT_US for time in _times(trace)}
+    first, last = min(slots), max(slots)
+    if last - first + 1 == len(slots):
         return _Key(first, last, "")
-    return _Key(first, last, ",".join(map(str, sorted(minutes))))
+    return _Key(first, last, ",".join(map(str, sorted(slots))))
 
 
 def next_step(reader: BlockReader, before_ms: int) -> Step | None:
@@ -69,8 +69,9 @@ def next_step(reader: BlockReader, before_ms: int) -> Step | None:
         return None
     counters: dict[_Key, LinkCounter] = {}
     for low in {low: None for number in numbers for low in reader.block(number).by_low()}:
-        for to, weight in ((cursor, -1), (numbers[-1], 1)):
-            trace = reader.parts(low, to)
+        among = reader.blocks_of(low, numbers[-1])
+        for part, weight in (([n for n in among if n <= cursor], -1), (among, 1)):
+            trace = reader.parts_in(low, part)
             if trace:
                 counters.setdefault(_key(trace), LinkCounter()).add_trace(trace, weight)
     rows = [
@@ -104,8 +105,8 @@ class _Asked:
     def __init__(self, reader: BlockReader, start_us: int, end_us: int) -> None:
         self._reader = reader
         self._start_us, self._end_us = start_us, end_us
-        # The minutes that lie in the window as a whole; none where last is before first.
-        self._first, self._last = -(-start_us // _MINUTE_US), end_us // _MINUTE_US - 1
+        # The slots that lie in the window as a whole; none where last is before first.
+        self._first, self._last = -(-start_us // _SLOT_US), end_us // _SLOT_US - 1
         row = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,))
         self._cursor: int = row.fetchone()[0]
         self._counter = LinkCounter()
@@ -118,25 +119,25 @@ class _Asked:
         return self._counter.links()
 
     def _add_sums(self) -> None:
-        """Whole minutes."""
+        """Whole slots."""
         where = "FROM link_sum WHERE first <= ? AND last >= ?"
         bounds = (self._last, self._first)
         for row in self._reader.db.execute(
-            f"SELECT parent, child, sum(calls), sum(errors) {where} AND minutes = ''"
+            f"SELECT parent, child, sum(calls), sum(errors) {where} AND slots = ''"
             " GROUP BY parent, child",
             bounds,
         ):
             self._counter.add_sum(*row)
-        for minutes, *row in self._reader.db.execute(
-            f"SELECT minutes, parent, child, calls, errors {where} AND minutes <> ''",
+        for slots, *row in self._reader.db.execute(
+            f"SELECT slots, parent, child, calls, errors {where} AND slots <> ''",
             bounds,
         ):
-            if any(self._first <= int(minute) <= self._last for minute in minutes.split(",")):
+            if any(self._first <= int(slot) <= self._last for slot in slots.split(",")):
                 self._counter.add_sum(*row)
 
     def _add_edges(self) -> None:
-        """Traces that have spans in the window, but none in one of its whole minutes."""
-        inner_us = self._first * _MINUTE_US, (self._last + 1) * _MINUTE_US
+        """Traces that have spans in the window, but none in one of its whole slots."""
+        inner_us = self._first * _SLOT_US, (self._last + 1) * _SLOT_US
         if self._first <= self._last:
             edges = [(self._start_us, inner_us[0]), (inner_us[1], self._end_us)]
         else:

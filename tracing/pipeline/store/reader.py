@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -115,13 +115,19 @@ class BlockReader:
 
         Shape: to is the last block to look into; None means all.
         """
+        return self.parts_in(low, self.blocks_of(low, to))
+
+    def blocks_of(self, low: int, to: int | None = None) -> list[int]:
+        """The blocks with spans of this low half, in their order."""
         rows = self.db.execute(
             "SELECT block FROM trace_block WHERE low = ? AND block <= ? ORDER BY block",
             (low, _LAST_BLOCK if to is None else to),
         )
-        return unique(
-            normalised(span) for (number,) in rows.fetchall() for span in self.block(number).of(low)
-        )
+        return [number for (number,) in rows.fetchall()]
+
+    def parts_in(self, low: int, numbers: Iterable[int]) -> Trace:
+        """As parts, of these blocks."""
+        return unique(normalised(span) for number in numbers for span in self.block(number).of(low))
 
     def is_alone(self, low: int) -> bool:
         """Whether all spans with this low half lie in one block."""

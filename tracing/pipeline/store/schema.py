@@ -12,7 +12,7 @@ from typing import Final
 
 from tracing.pipeline.store.port import StoreError
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 # The index of traces is written at random places: small pages, or each entry rewrites a large one.
 _PAGE_BYTES: Final = 4_096
@@ -47,10 +47,10 @@ CREATE TABLE IF NOT EXISTS ledger (entry TEXT PRIMARY KEY, spans INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS follower (name TEXT PRIMARY KEY, cursor INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS link_sum (
-    first INTEGER NOT NULL, last INTEGER NOT NULL, minutes TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, slots TEXT NOT NULL,
     parent TEXT NOT NULL, child TEXT NOT NULL,
     calls INTEGER NOT NULL, errors INTEGER NOT NULL, day INTEGER NOT NULL,
-    PRIMARY KEY (first, last, minutes, parent, child)
+    PRIMARY KEY (first, last, slots, parent, child)
 ) WITHOUT ROWID;
 """
 
