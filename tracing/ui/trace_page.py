@@ -1,7 +1,6 @@
 """The pages of one trace, of why it went its way, and of two traces."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -112,14 +111,12 @@ class _Recent:
 
     def __init__(self, store: SpanStore) -> None:
         self._store = store
-        self._kept: dict[str, tuple[float, Waterfall]] = {}
+        self._kept: dict[str, Waterfall] = {}
 
     async def get(self, trace_id: str) -> Waterfall | None:
         """A trace, as it is or was a moment ago; None when the store has none of its spans."""
-        now_s = time.monotonic()
-        self._kept = {key: kept for key, kept in self._kept.items() if kept[0] > now_s}
         if trace_id in self._kept:
-            return self._kept[trace_id][1]
+            return self._kept[trace_id]
         spans = await self._store.trace(trace_id)
         if not spans:
             return None
@@ -127,7 +124,9 @@ class _Recent:
         if len(trace.rows) >= _LARGE_ROWS:
             while len(self._kept) >= _KEPT_MAX:
                 del self._kept[next(iter(self._kept))]
-            self._kept[trace_id] = (now_s + _KEPT_S, trace)
+            self._kept[trace_id] = trace
+            # Not when somebody comes again: 100,000 rows are 150 MB that nobody may want any more.
+            asyncio.get_running_loop().call_later(_KEPT_S, self._kept.pop, trace_id, None)
         return trace
 
 
