@@ -128,9 +128,9 @@ class Policy:
             block = request.block
             if not request.plain or request.host != context.asked or self._marked(block):
                 return False
-            context.block, context.method, context.upstream = block, request.method, b""
-        context.target = target
-        context.trace = context.answer = None
+            context.block, context.upstream = block, b""
+        context.method, context.target = request.method, target
+        context.trace = context.answer = context.tags = None  # what was said of the last one
         context.deadlines = ()
         return True
 

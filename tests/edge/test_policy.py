@@ -91,6 +91,27 @@ def test_a_trace_that_is_recorded_counts_only_from_who_may_sample() -> None:
     assert not narrow.forced
 
 
+def test_what_was_said_of_a_connections_last_request_is_not_said_of_the_next() -> None:
+    text = "hosts: [www.hello.world]\nlimits: {client: {per_s: 1, burst: 1}}"
+    now = [100.0]
+    face = EdgeFace(
+        assemble(load(EdgeConfig, text, source="edge.yml")).face, monotonic_s=lambda: now[0]
+    )
+    request = head()  # the same lines again are the same head
+    said = []
+    for seconds, method in ((0, b"GET"), (0, b"GET"), (9, b"PUT")):
+        now[0] += seconds
+        request.method = method
+        read = face.read(request, PEER)
+        assert isinstance(read, tuple)
+        context = read[0]
+        assert isinstance(context, EdgeContext)
+        said.append((read[1] is None, context.tags, context.method))
+        if read[1] is None:
+            assert face.unidentified(request, context, PEER).status == 429
+    assert said == [(False, None, b"GET"), (True, None, b"GET"), (False, None, b"PUT")]
+
+
 def test_a_rule_may_count_on_some_hosts_only() -> None:
     face = face_of("""
 hosts: [www.hello.world, "*.example"]
