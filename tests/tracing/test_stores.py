@@ -159,6 +159,14 @@ async def test_small_blocks_are_put_together_and_nothing_is_lost(tmp_path: Path)
     await store.aclose()
 
 
+async def test_a_query_that_takes_too_long_ends_in_words(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3", query_s_max=0.0)
+    await store.append(batch_of([span(1)]))
+    with pytest.raises(StoreError, match="takes too long"):
+        await store.search(around())
+    await store.aclose()
+
+
 async def test_a_full_disk_refuses_and_harms_nothing(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "spans.sqlite3")
     await store.append(batch_of([span(1)]))

@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +10,9 @@ from tracing.pipeline.model import V2Annotation
 from tracing.pipeline.store import words
 
 texts = st.text(max_size=6)
+filters = st.sampled_from([64, 128, 256, 512]).flatmap(
+    lambda size: st.binary(min_size=size, max_size=size)
+)
 
 
 @given(
@@ -39,3 +45,18 @@ def test_a_filter_denies_most_of_what_a_block_does_not_hold() -> None:
 
 def test_without_a_filter_a_block_may_hold_anything() -> None:
     assert words.may_hold(None, words.text("x"))
+
+
+@given(
+    st.none()
+    | st.sampled_from([64, 128, 256, 512]).flatmap(lambda n: st.binary(min_size=n, max_size=n)),
+    st.lists(st.text(max_size=4), min_size=1, max_size=8),
+)
+def test_the_database_reads_a_filter_as_we_do(bits: bytes | None, asked: list[str]) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        for text in asked:
+            word = words.text(text)
+            sql, values = words.condition(word)
+            asking = f"SELECT {sql} FROM (SELECT ? AS bits)"  # noqa: S608 - our own texts
+            (found,) = db.execute(asking, (*values, bits)).fetchone()
+            assert bool(found) == words.may_hold(bits, word)

@@ -14,6 +14,7 @@ from tracing.pipeline.store.needles import Needles, needles_of, rarest
 from tracing.pipeline.store.port import Trace
 from tracing.pipeline.store.reader import BlockReader
 from tracing.pipeline.store.reading import group, ranked
+from tracing.pipeline.store.words import condition
 
 # The newest span of a trace may lie in another block than the span that the search asked for, and
 # up to this much later. Blocks that far back are looked into for a better hit, but only so many:
@@ -109,18 +110,19 @@ class _Search:
         if needles.duration_min is not None:
             where += " AND duration_max >= ?"
             more.append(needles.duration_min)
-        join = "" if needles.word is None else "LEFT JOIN block_words USING (id)"
-        bits = "NULL" if needles.word is None else "bits"
+        join = ""
+        if needles.word is not None:
+            join = "LEFT JOIN block_words USING (id)"
+            may_hold, its_values = condition(needles.word)
+            where += f" AND {may_hold}"
+            more += its_values
         sql = (
-            f"SELECT id, max_ms, {bits} FROM block_facts {join} WHERE {where}"  # noqa: S608 - fixed texts
+            f"SELECT id, max_ms FROM block_facts {join} WHERE {where}"  # noqa: S608 - fixed texts
             f" ORDER BY {order} LIMIT ?"
         )
-        for passed, (number, max_ms, words) in enumerate(db.execute(sql, (*values, *more, most))):
-            if needles.may_be_in(words):
-                self._reader.check_time()
-                yield number, max_ms
-            elif passed % 256 == 0:
-                self._reader.check_time()
+        for number, max_ms in db.execute(sql, (*values, *more, most)):
+            self._reader.check_time()
+            yield number, max_ms
 
     def _look_into(self, number: int, bounds_us: tuple[int, int] | None, *, alone: bool) -> None:
         reader, query = self._reader, self._query

@@ -14,6 +14,7 @@ from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import in_order, unique
 
+TOO_LONG: Final = "the query takes too long; ask for less time, or for more exactly"
 _CACHED_BLOCKS_MAX: Final = 64
 _SPOILT_MAX: Final = 10_000
 _LAST_BLOCK: Final = (1 << 63) - 1
@@ -90,8 +91,12 @@ class BlockReader:
 
     def check_time(self) -> None:
         """Raises: StoreError past the time that `allow` gave."""
-        if time.monotonic() > self._deadline_s:
-            raise StoreError("the query takes too long; ask for less time, or for more exactly")
+        if self.is_late():
+            raise StoreError(TOO_LONG)
+
+    def is_late(self) -> bool:
+        """Whether the time that `allow` gave is over."""
+        return time.monotonic() > self._deadline_s
 
     def block(self, number: int) -> _Block:
         """The spans of one block, as they came; none where it was forgotten, or spoilt."""

@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,7 +17,8 @@ from tracing.pipeline.store.finding import find
 from tracing.pipeline.store.link_sums import apply, dependencies, next_step
 from tracing.pipeline.store.port import StoreCounts, StoreError, Trace
 from tracing.pipeline.store.reader import BlockReader, LogBlock
-from tracing.pipeline.store.schema import lock, open_reader, open_writer
+from tracing.pipeline.store.readers import Readers
+from tracing.pipeline.store.schema import lock, open_writer
 from tracing.pipeline.store.waiting import WaitingRoom, release, settle_on
 from tracing.pipeline.store.writer import BlockWriter
 from tracing.pipeline.store.writing import WriterThread, flow_of
@@ -27,7 +26,6 @@ from tracing.pipeline.tail.window import TailWindow
 
 _T = TypeVar("_T")
 
-_READERS: Final = 2
 # Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
@@ -68,13 +66,9 @@ class SqliteStore:
     ) -> None:
         self._path = str(path)
         self.name = f"SQLiteStorage{{{self._path}}}"
-        self._strict = strict
-        self._query_s_max = query_s_max
         self._keep_ms = keep_ms
         self._keep_bytes = keep_bytes
-        # Only the connection that made a memory database sees it, so the writer's thread reads too.
-        self._in_memory = self._path == ":memory:"
-        self._lock = None if self._in_memory else lock(self._path)
+        self._lock = None if self._path == ":memory:" else lock(self._path)
         connection = self._open()
         self._writer_db = connection
         self._writer = BlockWriter(connection, keys, exporters)
@@ -84,15 +78,9 @@ class SqliteStore:
         self._thread = WriterThread(self._writer, room)
         self._keep = self._writer.append if room is None else room.hold
         self._commits = Commits(self._commit, queue_bytes_max)
-        self._local = threading.local()
-        self._spoilt: set[int] = set()
+        memory = (connection, self._thread.executor) if self._path == ":memory:" else None
+        self._readers = Readers(self._path, query_s_max, memory, strict=strict)
         self._reads = 0
-        self._opened: list[sqlite3.Connection] = []
-        self._reading = (
-            self._thread.executor
-            if self._in_memory
-            else ThreadPoolExecutor(_READERS, "store-reader")
-        )
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._write_on(), name="store-writer")
         self._behind = [
@@ -202,29 +190,11 @@ class SqliteStore:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
-    def _reader(self) -> BlockReader:
-        reader: BlockReader | None = getattr(self._local, "reader", None)
-        if reader is None:
-            connection = self._writer_db if self._in_memory else open_reader(self._path)
-            if not self._in_memory:
-                self._opened.append(connection)
-            reader = self._local.reader = BlockReader(connection, self._spoilt, strict=self._strict)
-        return reader
-
     async def _read(self, ask: Callable[[BlockReader], _T], *, see_all: bool = True) -> _T:
-        def run() -> _T:
-            try:
-                reader = self._reader()
-                reader.allow(self._query_s_max)
-                with reader.snapshot():
-                    return ask(reader)
-            except sqlite3.Error as error:
-                raise StoreError(f"{type(error).__name__}: {error}") from error
-
         if see_all:
             self._reads += 1
             await self._write_index()
-        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+        return await self._readers.ask(ask)
 
     async def trace(self, trace_id: str) -> Trace:
         """The spans of one trace."""
@@ -273,7 +243,7 @@ class SqliteStore:
             evicted=seen.evicted,
             blocks=seen.blocks,
             size_bytes=seen.size_bytes,
-            spoilt=len(self._spoilt),
+            spoilt=len(self._readers.spoilt),
             tail=seen.tail,
             standing=seen.standing,
         )
@@ -285,10 +255,7 @@ class SqliteStore:
             task.cancel()
         await asyncio.gather(*self._behind, return_exceptions=True)
         await self._task
-        if not self._in_memory:
-            await asyncio.get_running_loop().run_in_executor(None, self._reading.shutdown)
-        for connection in self._opened:
-            connection.close()
+        await self._readers.aclose()
         await self._thread.run(self._close_writer)
         self._thread.executor.shutdown()
         self._unlock()

@@ -102,3 +102,26 @@ def may_hold(bits: bytes | None, word: Word) -> bool:
     first = bits[digest >> 3 & mask] >> (digest & 7) & 1
     digest >>= _SECOND
     return bool(first and bits[digest >> 3 & mask] >> (digest & 7) & 1)
+
+
+def condition(word: Word) -> tuple[str, list[object]]:
+    """may_hold as a condition of SQL on the column `bits`, with its values.
+
+    A search asks it of every block in its window: in the database's own loop that costs a quarter,
+    and other threads run meanwhile.
+    """
+    digest = _digest(word)
+    second = digest >> _SECOND
+    # SQLite has no operators on the bits of a blob; it finds a byte among those with the bit set.
+    sets = [bytes(b for b in range(256) if b >> (d & 7) & 1) for d in (digest, second)]
+    cases: list[str] = []
+    values: list[object] = []
+    size = _BYTES_MIN
+    while size <= _BYTES_MAX:
+        places = [(d >> 3 & size - 1) + 1 for d in (digest, second)]
+        cases.append(
+            f"WHEN {size} THEN instr(?, substr(bits, ?, 1)) AND instr(?, substr(bits, ?, 1))"
+        )
+        values += [sets[0], places[0], sets[1], places[1]]
+        size *= 2
+    return f"(bits IS NULL OR CASE length(bits) {' '.join(cases)} END)", values
