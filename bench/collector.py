@@ -201,7 +201,7 @@ def free_port() -> int:
 
 
 def wait_ready(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # a JVM on a machine that has more to do
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).status_code == 200:
