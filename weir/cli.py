@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -26,6 +27,26 @@ app = typer.Typer(
         "Exit codes: 0 done, 1 something is wrong, 2 the command was not understood."
     ),
 )
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's way to call it
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        python = ".".join(map(str, sys.version_info[:3]))
+        typer.echo(f"weir {version('weir')} (Python {python})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    del version
 
 
 def _mount() -> None:
