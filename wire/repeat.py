@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 # A part of what `read_request_head` takes, and of what llhttp takes: tests hold both.
 _LINE: Final = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1")
 
+# A connection keeps them, and what was made of them, while it is idle: three times this at most.
+LINES_BYTES_MAX: Final = 2_048
+
 
 def remember(request: RequestHead, head: bytes) -> RequestHead | None:
     """A request that was read from this head, if a later one with the same lines means the same.
 
-    None: it has a body, or is more than a request. What reading made of its lines is kept.
+    None: it has a body, is more than a request, or says too much to keep. What reading made of its
+    lines is kept with them.
     """
     if (
         request.minor == 0
@@ -30,6 +34,7 @@ def remember(request: RequestHead, head: bytes) -> RequestHead | None:
         or request.chunked
         or request.expects_continue
         or request.upgrade is not None
+        or len(request.block) > LINES_BYTES_MAX
         or not head.startswith(b"/", len(request.method) + 1)
     ):
         return None

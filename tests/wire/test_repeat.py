@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wire.errors import BadRequest
 from wire.limits import EDGE_LIMITS, Limits
-from wire.repeat import read_again, remember
+from wire.repeat import LINES_BYTES_MAX, read_again, remember
 from wire.request import RequestHead, read_request_head
 
 LINES = b"\r\nHost: web\r\nX-Id: 1\r\nConnection: keep-alive, x-id\r\n\r\n"
@@ -114,6 +114,7 @@ def test_a_target_or_a_head_beyond_its_bound_gets_a_closer_look() -> None:
         FIRST.replace(b"HTTP/1.1", b"HTTP/1.0"),
         FIRST.replace(b"/first", b"http://other/first"),
         b"OPTIONS *" + FIRST[len(b"GET /first") :],
+        FIRST.replace(b"X-Id: 1", b"Cookie: " + b"c" * LINES_BYTES_MAX),
     ],
 )
 def test_a_request_that_is_more_than_a_head_is_not_remembered(head: bytes) -> None:
