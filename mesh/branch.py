@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Branch:
     """One way of a route: a client, and the header lines that every request on this way gets."""
 
-    __slots__ = ("client", "lines", "span_route", "tags", "tally")
+    __slots__ = ("client", "lines", "span_route", "tags", "tally", "way")
 
     def __init__(self, route: Route, client: Client, residual: Path) -> None:
         self.client = client
@@ -36,4 +36,5 @@ class Branch:
             lines += [b"\r\nl5d-ctx-dtab: ", show(route.local).encode()]
         self.lines = b"".join(lines)
         self.tags = tags
+        self.way: dict[str, str] | None = None  # the tags and the trail; made by the first span
         self.span_route: SpanRoute | None = None  # made by the first exchange that is recorded

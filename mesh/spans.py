@@ -179,11 +179,12 @@ class Spans:
 
 
 def _way(route: Route, branch: Branch) -> Mapping[str, str]:
-    """What every span on a branch says of it. Its trail is asked for by the first span."""
-    tags = branch.tags
-    if "dtab.trail" not in tags and (trail := route.trail(branch.client.id)):
-        tags["dtab.trail"] = trail
-    return tags
+    """What every span on a branch says of it. Its trail is asked for by the first span, once."""
+    way = branch.way
+    if way is None:
+        trail = route.trail(branch.client.id)
+        branch.way = way = branch.tags | {"dtab.trail": trail} if trail else branch.tags
+    return way
 
 
 def _endpoint(peer: Peer) -> Endpoint:
