@@ -81,7 +81,7 @@ class Stream(asyncio.Transport):
         self._owed = 0  # taken by our protocol, and not allowed anew
         self._queue: deque[bytes] = deque()  # bounded: the protocol is told to pause
         self._queued = 0
-        self._held: list[bytes] = []  # came while nobody reads; bounded by the credit
+        self._held: deque[bytes] = deque()  # came while nobody reads; bounded by the credit
         self._reading = True
         self._waits = False  # our protocol was told to pause
         self._closing = False
@@ -231,7 +231,7 @@ class Stream(asyncio.Transport):
 
     def _deliver_held(self) -> None:
         while self._held and self._reading and not self.is_closing():
-            payload = self._held.pop(0)
+            payload = self._held.popleft()
             self._owed += len(payload)
             self._protocol.data_received(payload)
         if self._gone or self._closing or self._held:
