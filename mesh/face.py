@@ -118,9 +118,10 @@ class LinkerdFace:
     def identify(self, request: RequestHead) -> bytes | None:
         """The key of the request's service."""
         try:
-            return self._identifier.key(request)
+            key = self._identifier.key(request)
         except Unreadable:
             return None  # `unidentified` says why
+        return key if isinstance(key, bytes) else None
 
     def end_to_end(self, request: RequestHead) -> bytes:
         """The caller's lines that go on."""
@@ -186,10 +187,9 @@ class LinkerdFace:
 
     def _why(self, request: RequestHead) -> str:
         try:
-            self._identifier.key(request)
+            return str(self._identifier.key(request))
         except Unreadable as error:
             return str(error)
-        return self._identifier.reason(request)
 
     def refused(self, error: BadRequest, peer: Peer) -> Reply:
         """As Linkerd's codec answers: HTTP/1.0, no body, no reason."""

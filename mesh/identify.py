@@ -25,17 +25,14 @@ _ROOT: Final = b"/"
 class Identifier(Protocol):
     """One way to name the service of a request."""
 
-    def key(self, request: RequestHead) -> bytes | None:
-        """What names the service, never empty; None when the request does not say.
+    def key(self, request: RequestHead) -> bytes | str:
+        """What names the service, never empty; or text that says why nothing does, as Linkerd.
 
         An identifier that consumes what it reads takes it off the request's target.
         """
 
     def name(self, key: bytes) -> Path:
         """The path of a key, below the router's prefix."""
-
-    def reason(self, request: RequestHead) -> str:
-        """Why a request cannot be identified, as Linkerd says it."""
 
 
 class Unreadable(Exception):
@@ -51,20 +48,17 @@ class HeaderToken:
 
     header: str = "Host"
 
-    def key(self, request: RequestHead) -> bytes | None:
-        """The label that names the service, or None when the header is absent or empty."""
+    def key(self, request: RequestHead) -> bytes | str:
+        """The label that names the service; an empty header is an absent one."""
         if self.header == "Host":
-            return request.host or None
-        return first_value(request.block, self.header.encode("latin-1")) or None
+            value = request.host
+        else:
+            value = first_value(request.block, self.header.encode("latin-1"))
+        return value or _absent(self.header)
 
     def name(self, key: bytes) -> Path:
         """One label."""
         return _path([key])
-
-    def reason(self, request: RequestHead) -> str:
-        """The header is absent."""
-        del request
-        return f"{self.header} header is absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +67,11 @@ class HeaderPath:
 
     header: str = "l5d-name"
 
-    def key(self, request: RequestHead) -> bytes | None:
+    def key(self, request: RequestHead) -> bytes | str:
         """The value. Raises: Unreadable, which ends the search of a list."""
         value = first_value(request.block, self.header.encode("latin-1"))
         if value is None:
-            return None
+            return _absent(self.header)
         try:
             read_path(value.decode("latin-1"))
         except DtabSyntaxError as error:
@@ -87,11 +81,6 @@ class HeaderPath:
     def name(self, key: bytes) -> Path:
         """The value as a path."""
         return read_path(key.decode("latin-1"))
-
-    def reason(self, request: RequestHead) -> str:
-        """The header is absent."""
-        del request
-        return f"{self.header} header is absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +92,11 @@ class MethodAndHost:
 
     with_target: bool = False
 
-    def key(self, request: RequestHead) -> bytes | None:
+    def key(self, request: RequestHead) -> bytes | str:
         """The labels."""
         if request.minor:
             if not request.host:
-                return None
+                return "HTTP/1.1 request missing hostname"
             labels = [b"1.1", request.method, request.host.lower()]
         else:
             labels = [b"1.0", request.method]
@@ -118,11 +107,6 @@ class MethodAndHost:
     def name(self, key: bytes) -> Path:
         """The labels as a path."""
         return _path(key.split(_SEPARATOR))
-
-    def reason(self, request: RequestHead) -> str:
-        """Only HTTP/1.1 needs a host."""
-        del request
-        return "HTTP/1.1 request missing hostname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +119,11 @@ class PathSegments:
     segments: int = 1
     consume: bool = False
 
-    def key(self, request: RequestHead) -> bytes | None:
-        """The segments; None when there are fewer, or an empty one among them."""
+    def key(self, request: RequestHead) -> bytes | str:
+        """The segments; an empty one among them is none."""
         found = _segments(request.target)[: self.segments]
         if len(found) < self.segments or not all(found):
-            return None
+            return "not enough segments in path"
         if self.consume:
             size = sum(map(len, found)) + len(found)
             rest = request.target[size:]
@@ -150,11 +134,6 @@ class PathSegments:
         """The segments as labels, escapes kept."""
         return _path(key.split(_SEPARATOR))
 
-    def reason(self, request: RequestHead) -> str:
-        """Too short a path."""
-        del request
-        return "not enough segments in path"
-
 
 @dataclass(frozen=True, slots=True)
 class Static:
@@ -162,7 +141,7 @@ class Static:
 
     path: Path
 
-    def key(self, request: RequestHead) -> bytes | None:
+    def key(self, request: RequestHead) -> bytes:
         """Always the same."""
         del request
         return _ROOT
@@ -172,10 +151,6 @@ class Static:
         del key
         return self.path
 
-    def reason(self, request: RequestHead) -> str:
-        """There is none: it never fails."""
-        raise NotImplementedError(request)
-
 
 class FirstOf:
     """A list of identifiers: the first that yields a name wins; the last one's reason is told."""
@@ -183,22 +158,24 @@ class FirstOf:
     def __init__(self, identifiers: Sequence[Identifier]) -> None:
         self._identifiers = identifiers
 
-    def key(self, request: RequestHead) -> bytes | None:
+    def key(self, request: RequestHead) -> bytes | str:
         """The winner's number and key. Raises: Unreadable."""
+        why = ""
         for number, one in enumerate(self._identifiers):
             key = one.key(request)
-            if key is not None:
+            if isinstance(key, bytes):
                 return b"%d%b%b" % (number, _SEPARATOR, key)
-        return None
+            why = key
+        return why
 
     def name(self, key: bytes) -> Path:
         """What the winner makes of its key."""
         number, _, rest = key.partition(_SEPARATOR)
         return self._identifiers[int(number)].name(rest)
 
-    def reason(self, request: RequestHead) -> str:
-        """The last one's."""
-        return self._identifiers[-1].reason(request)
+
+def _absent(header: str) -> str:
+    return f"{header} header is absent"
 
 
 def _segments(target: bytes) -> list[bytes]:
