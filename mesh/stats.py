@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Final
 
 _SUB_BITS: Final = 3  # eight buckets between powers of two: 12.5 % wide at most
 _SUB: Final = 1 << _SUB_BITS
@@ -58,12 +55,6 @@ class Histogram:
             if seen >= wanted and count:
                 return float(upper_edge_us(index))
         return 0.0
-
-    def filled(self) -> Iterator[tuple[int, int]]:
-        """(upper edge in microseconds, count) of every bucket that is not empty, rising."""
-        for index, count in enumerate(self.counts):
-            if count:
-                yield upper_edge_us(index), count
 
 
 def rounded_us(value_us: int) -> int:
