@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RECORDS_MAX: Final = 65_536  # a second of more requests than one worker can answer
 BYTES_MAX: Final = 16_777_216  # of targets and header lines that records hold
-_FLUSH_S: Final = 0.25
+FLUSH_S: Final = 0.25  # a line waits so long for company
 _BATCH: Final = 100  # about half a millisecond of the loop
 _WRITE_BYTES: Final = 262_144
 # pipe(7): so many bytes are written as one; beyond, lines of two workers could mix.
@@ -39,9 +39,17 @@ class AccessLog:
     """Takes records, writes lines. path: a file to append to, or `-` for standard output."""
 
     def __init__(
-        self, path: str, line_format: LineFormat, wall_ns: Callable[[], int] = time.time_ns
+        self,
+        path: str,
+        line_format: LineFormat,
+        wall_ns: Callable[[], int] = time.time_ns,
+        *,
+        records_max: int = RECORDS_MAX,
+        flush_s: float = FLUSH_S,
     ) -> None:
         self._wall_ns = wall_ns
+        self._records_max = records_max
+        self._flush_s = flush_s
         self.wants_headers = line_format.wants_headers
         self.written = 0
         self.dropped = 0  # beyond the queue's bounds, or not taken by the file
@@ -96,13 +104,13 @@ class AccessLog:
     def append(self, record: AccessRecord) -> None:
         """Take one record; called on the loop."""
         size = len(record.target) + len(record.block)
-        if len(self._queue) >= RECORDS_MAX or self._bytes + size > BYTES_MAX:
+        if len(self._queue) >= self._records_max or self._bytes + size > BYTES_MAX:
             self.dropped += 1
             return
         self._bytes += size
         self._queue.append(record)
         if self._turn is None and self._writing is None:
-            self._turn = self._loop.call_later(_FLUSH_S, self._flush)
+            self._turn = self._loop.call_later(self._flush_s, self._flush)
 
     def _flush(self) -> None:
         """Format one batch; the next one comes after whoever else waits for the loop."""

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh import access_log
 from mesh.access_format import AccessRecord, LineFormat, UnknownField
 from mesh.access_log import AccessLog
 
@@ -120,15 +119,11 @@ async def test_a_log_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
     assert (tmp_path / "access.log.1").read_text() == ""
 
 
-async def test_a_reader_that_sleeps_stops_nobody_and_drops_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(access_log, "RECORDS_MAX", 1_000)
-    monkeypatch.setattr(access_log, "_FLUSH_S", 0.0)
+async def test_a_reader_that_sleeps_stops_nobody_and_drops_are_counted(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    log = AccessLog(str(pipe), LineFormat("json"))
+    log = AccessLog(str(pipe), LineFormat("json"), records_max=1_000, flush_s=0.0)
     offered = 0
     async with asyncio.timeout(20):
         while not log.dropped:  # the pipe holds 64 KiB, then the queue fills
