@@ -53,20 +53,24 @@ class Doors:
     async def change(self, way: Way, wanted: Sequence[ListenerConfig]) -> None:
         """Open what is new. Who has its address, and is wanted no more, hands its socket on.
 
-        Raises: OSError or TlsError, before anything has moved.
+        Raises: OSError or TlsError, before anything has moved; what was opened is closed again.
         """
         known = [config for config, _ in self._open]
         new = [
             (one, make_prelude(one.tls, one.proxy_protocol)) for one in wanted if one not in known
         ]
         moving = []
-        for config, prelude in new:
-            for door in self._open:
-                if door[0] not in wanted and door[0].address == config.address:
-                    moving.append((config, prelude, door))
-                    break
-            else:
-                await self._listen(way, config, prelude)
+        try:
+            for config, prelude in new:
+                for door in self._open:
+                    if door[0] not in wanted and door[0].address == config.address:
+                        moving.append((config, prelude, door))
+                        break
+                else:
+                    await self._listen(way, config, prelude)
+        except OSError:
+            self.close_unwanted(known)
+            raise
         for config, prelude, door in moving:
             await self._listen(way, config, prelude, before=door)
 

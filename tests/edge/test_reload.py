@@ -112,6 +112,28 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
         assert upstream(edge) == "one"
 
 
+def test_of_two_new_listeners_none_stays_where_one_cannot_be(tmp_path: Path, place: Path) -> None:
+    def refuses(port: int) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    with running_edge(tmp_path, config(place, "one")) as edge:
+        free, taken = free_port(), int(edge.admin.rpartition(":")[2])
+        ports = "".join(f"- {{ip: 127.0.0.1, port: {port}}}\n" for port in (free, taken))
+        only = "listener: {ip: 127.0.0.1, port: 0}\n"
+        edge.file.write_text(config(place, "two").replace(only, f"listeners:\n{ports}"))
+        status, told = reload(edge)
+        assert (status, "cannot listen" in told["problems"][0]) == (409, True)
+        until(lambda: refuses(free))
+        assert upstream(edge) == "one"
+        edge.file.write_text(config(place, "one"))
+        assert reload(edge)[0] == 200
+        assert upstream(edge) == "one"
+
+
 def test_a_listener_changes_on_its_address_and_keeps_its_connections(
     tmp_path: Path, place: Path
 ) -> None:
