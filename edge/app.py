@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from edge.app_handshake import Refused, deny, handshake_headers
+from edge.app_handshake import deny, handshake_headers
 from edge.app_socket import AppSocket
 from edge.app_transport import Transports
 from edge.exchange import AppExchange
@@ -29,6 +29,7 @@ from proxy.tls import TlsSession
 from tracing.recorder import Recorder
 from tracing.recorder.destination import open_exporter
 from wire.errors import BadRequest
+from wire.head import header_lines
 from wire.limits import EDGE_LIMITS
 from wire.request import RequestHead, read_request_head
 
@@ -154,35 +155,36 @@ class AppDoor:
             receive = _behind(first, receive)
             if first.get("body") or first.get("more_body"):
                 headers = [*headers, (b"transfer-encoding", b"chunked")]
-        decided, request = await self._decided(scope, method, headers, peer)
-        if isinstance(decided, Reply) or request is None:
-            assert isinstance(decided, Reply)
+        decided = await self._decided(scope, method, headers, peer)
+        if isinstance(decided, Reply):
             await answer(send, decided, head_only=head_only)
             return
-        exchange = AppExchange(self._transports, decided, request, receive, send)
+        call, request = decided
+        exchange = AppExchange(self._transports, call, request, receive, send)
         reply = await exchange.run()
         if reply is not None:
             await answer(send, reply, head_only=head_only)
 
     async def _decided(
         self, scope: Scope, method: bytes, headers: Iterable[tuple[bytes, bytes]], peer: Peer
-    ) -> tuple[Call | Reply, RequestHead | None]:
+    ) -> tuple[Call, RequestHead] | Reply:
         router = self.gateway.router
         try:
             request = _head(scope, method, headers)
         except BadRequest as error:
-            return router.refuse(error, peer), None
+            return router.refuse(error, peer)
         decided = router.on_request(request, peer)
-        return (await decided.decided if isinstance(decided, Later) else decided), request
+        if isinstance(decided, Later):
+            decided = await decided.decided
+        return decided if isinstance(decided, Reply) else (decided, request)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, peer: Peer) -> None:
         await receive()  # websocket.connect
-        decided, request = await self._decided(scope, b"GET", handshake_headers(scope), peer)
-        if isinstance(decided, Reply) or request is None:
-            assert isinstance(decided, Reply)
-            await deny(scope, send, Refused(decided.status, decided.block, decided.body))
+        decided = await self._decided(scope, b"GET", handshake_headers(scope), peer)
+        if isinstance(decided, Reply):
+            await deny(scope, send, decided)
             return
-        await AppSocket(decided, request, scope, receive, send).run()
+        await AppSocket(*decided, scope, receive, send).run()
 
 
 class _ServersTls(TlsSession):
@@ -233,8 +235,7 @@ def _behind(first: Message, receive: Receive) -> Receive:
 
 async def answer(send: Send, reply: Reply, *, head_only: bool) -> None:
     """Send an answer of the gateway's own."""
-    lines = [line.partition(b":") for line in reply.block.split(b"\r\n")[1:]]
-    headers = [(name.lower(), value.strip()) for name, _, value in lines]
+    headers = [(name.lower(), value) for name, value in header_lines(reply.block)]
     if reply.status >= 200 and reply.status != 204:  # noqa: PLR2004 - RFC 9110, 8.6
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

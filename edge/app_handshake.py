@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from edge.app_transport import CONNECT_TIMEOUT_S
 from proxy.call import Again, Reply
 from proxy.errors import ConnectFailed, UpstreamBroken, UpstreamClosed, UpstreamError
 from wire.errors import BadResponse
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from wire.request import RequestHead
     from wire.response import ResponseHead
 
-CONNECT_TIMEOUT_S: Final = 2.0
 _HEAD_BYTES_MAX: Final = 65_536
 _BODY_BYTES_MAX: Final = 65_536  # of an answer that refuses
 SWITCHING: Final = 101
@@ -54,15 +54,6 @@ def handshake_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """An answer that is no WebSocket."""
-
-    status: int
-    block: bytes
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
     """A service's side, and what to tell the client."""
 
@@ -71,12 +62,12 @@ class Opened:
     accepted: dict[str, Any]
 
 
-async def open_upstream(call: Call, request: RequestHead) -> Opened | Refused:
+async def open_upstream(call: Call, request: RequestHead) -> Opened | Reply:
     """A service's WebSocket, or whoever's answer there is in place of one."""
     while True:
         pool = call.dial()
         if isinstance(pool, Reply):
-            return _refused(pool)
+            return pool
         outcome: bytes | Again | Reply
         writer = None
         try:
@@ -96,11 +87,11 @@ async def open_upstream(call: Call, request: RequestHead) -> Opened | Refused:
                     return Opened(reader, writer, _accept(outcome))
                 body = await _body(reader, response)
                 writer.close()
-                return Refused(response.status, outcome, body)
+                return Reply(response.status, body, outcome)
         if writer is not None:
             writer.close()
         if isinstance(outcome, Reply):
-            return _refused(outcome)
+            return outcome
         assert isinstance(outcome, Again)
         await asyncio.sleep(outcome.delay_s)
 
@@ -148,11 +139,7 @@ def _accept(block: bytes) -> dict[str, Any]:
     return {"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers}
 
 
-def _refused(reply: Reply) -> Refused:
-    return Refused(reply.status, reply.block, reply.body)
-
-
-async def deny(scope: Scope, send: Send, refused: Refused) -> None:
+async def deny(scope: Scope, send: Send, refused: Reply) -> None:
     """Answer a handshake in the negative; servers that know no way to say how answer 403."""
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": 1000})

@@ -14,7 +14,8 @@ from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from edge.app_handshake import SWITCHING, Refused, deny, open_upstream
+from edge.app_handshake import SWITCHING, deny, open_upstream
+from proxy.call import Reply
 from proxy.errors import UpstreamClosed
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class AppSocket:
         writer: asyncio.StreamWriter | None = None
         try:
             opened = await open_upstream(self._call, self._request)
-            if isinstance(opened, Refused):
+            if isinstance(opened, Reply):
                 status = opened.status
                 await deny(self._scope, self._send, opened)
                 return

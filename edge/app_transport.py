@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from proxy.pool import Pool
 
+CONNECT_TIMEOUT_S: Final = 2.0
 _LIMITS: Final = httpx.Limits(max_connections=1_000, max_keepalive_connections=200)
 # Contexts change when their files do; what is older ends with its requests.
 _CONTEXTS_MAX: Final = 32

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from edge.app_transport import CONNECT_TIMEOUT_S
 from proxy.call import Again, Reply
 from proxy.errors import (
     AnswerTimeout,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.pool import Pool
     from wire.request import RequestHead
-
-_CONNECT_TIMEOUT_S: Final = 2.0
 
 
 class AppExchange:
@@ -152,7 +151,7 @@ class AppExchange:
         # The target as it is: httpx would quote it anew.
         extensions: dict[str, Any] = {
             "target": target,
-            "timeout": {"connect": _CONNECT_TIMEOUT_S},
+            "timeout": {"connect": CONNECT_TIMEOUT_S},
         }
         if pool.tls is not None and pool.tls.name is not None:
             extensions["sni_hostname"] = pool.tls.name  # asked for, and verified
