@@ -82,6 +82,11 @@ class MeshProcess:
         self.routers: list[Router] = []
         self.ports: dict[str, int] = {}  # by router label, and "admin"
 
+    @property
+    def listeners(self) -> list[Listener]:
+        """Where callers connect, in the order of the routers and their servers."""
+        return self._listeners
+
     async def start(self) -> None:
         """Watch names, bind every listener.
 
