@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from proxy.call import Call
 
 _SWEEP_S: Final = 0.5
+_log: Final = logging.getLogger("weir.edge")
 
 
 def create_app(config: EdgeConfig, source: ConfigSource | None = None) -> Starlette:
@@ -105,11 +107,13 @@ class AppDoor:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_SWEEP_S)
-            self.gateway.sweep(loop.time())
+            for problem in self.gateway.sweep(loop.time()):
+                _log.warning("grants: %s; the last good state goes on", problem)
             await self._transports.sweep()
             source = self._source
             if source is not None and self.gateway.config.reload_on_change and source.changed():
-                await self.reload()
+                done = await self.reload()
+                _log.log(logging.INFO if done.done else logging.WARNING, "%s", done)
 
     async def reload(self) -> Reloaded:
         """Read the file again and put it in force; with any problem, nothing changes.

@@ -427,6 +427,7 @@ def test_a_reload_changes_routes_and_a_bad_file_nothing(stage: Stage) -> None:
             stage.edge.file.write_text(good.replace("/srv/one ;", "/srv/two ;"))
             until(lambda: upstream() == "two")
             stage.edge.file.write_text("hosts: [")
+            until(lambda: "not reloaded, the last good configuration goes on" in stage.edge.log)
             assert upstream() == "two"
         finally:
             stage.edge.file.write_text(good)
