@@ -132,7 +132,7 @@ async def _requests(url: str, count: int, *, sampled: bool) -> float:
         client = server.child(ids[at + 8 : at + 16])
         write_context(client)
         if recorded:
-            recorder.exchange(_exchange(server, client.span_id))
+            recorder.record(_exchange(server, client.span_id))
         if number % 50 == 0:
             await asyncio.sleep(0)
         if number % BURST == BURST - 1:

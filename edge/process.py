@@ -146,7 +146,7 @@ class EdgeProcess:
         self.recent.append(exchange)
         self.exemplars.note(exchange)
         assert self._recorder is not None
-        self._recorder.exchange(exchange)
+        self._recorder.record(exchange)
 
     # ---- reloading
 

@@ -102,7 +102,7 @@ class MeshProcess:
             deps = replace(
                 deps,
                 record=self._recorder.record,
-                exchange=self._recorder.exchange,
+                exchange=self._recorder.record,
                 sample_rate=tracing.sampleRate,
             )
         for name, router_config, server in _servers(config):

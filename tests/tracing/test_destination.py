@@ -42,7 +42,7 @@ async def test_otlp_delivers_the_same_spans() -> None:
 async def delivered(destination: str) -> Recorder:
     recorder = Recorder(open_exporter(destination), attempts_max=2)
     await recorder.start()
-    recorder.exchange(exchange())
+    recorder.record(exchange())
     recorder.record(
         record(trace_id=b"tracetra", tags={"error": "late"}, annotations=((5, "wire"),))
     )
@@ -80,7 +80,7 @@ async def test_zipkin_and_scribe_deliver_the_same_spans(collector: Collector) ->
 async def test_an_exporter_of_the_sdk_delivers_each_service_by_itself(collector: Collector) -> None:
     recorder = Recorder(OtelExporter(ZipkinExporter(endpoint=collector.url + "/api/v2/spans")))
     await recorder.start()
-    recorder.exchange(exchange())
+    recorder.record(exchange())
     recorder.record(record(trace_id=b"tracetra", tags={"error": "late"}, local=EDGE))
     await recorder.aclose()
     assert recorder.exported == 3

@@ -98,19 +98,20 @@ async def test_a_batch_is_sent_again_until_it_arrives() -> None:
     assert (recorder.retries, recorder.exported, len(script.bodies)) == (2, 1, 1)
 
 
-async def test_pauses_double_up_to_five_seconds_and_a_collector_may_ask_for_longer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_pauses_double_up_to_five_seconds_and_a_collector_may_ask_for_longer() -> None:
     pauses: list[float] = []
 
-    async def pause(_: Recorder, seconds: float) -> None:
-        pauses.append(seconds)
+    async def wait(_closing: asyncio.Event, within_s: float) -> None:
+        pauses.append(within_s)
 
-    monkeypatch.setattr(Recorder, "_pause", pause)
     asked = [None, None, 12.0, None, None, None, None, 3600.0]
-    recorder = Recorder(Script(*(ExportError("down", one) for one in asked)), attempts_max=9)
+    script = Script(*(ExportError("down", one) for one in asked))
+    recorder = Recorder(script, attempts_max=9, flush_interval_s=0.01, wait=wait)
     await recorder.start()
     recorder.record(record())
+    async with asyncio.timeout(5):
+        while recorder.queued:  # noqa: ASYNC110 - a count tells nobody
+            await asyncio.sleep(0.005)
     await recorder.aclose()
     assert recorder.exported == 1
     assert pauses.pop(2) == 12.0

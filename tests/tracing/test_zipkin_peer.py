@@ -103,7 +103,7 @@ async def test_an_exporter_of_the_sdk_feeds_a_real_server(
     await recorder.start()
     trace_id = random.randbytes(16)
     recorder.record(record(trace_id=trace_id))
-    recorder.exchange(exchange(trace=TraceContext(trace_id, b"serverse")))
+    recorder.record(exchange(trace=TraceContext(trace_id, b"serverse")))
     await recorder.aclose()
     assert recorder.exported == 3
 

@@ -1,15 +1,15 @@
 """The queue between the request's path and the collector."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from tracing.exchange import ExchangeRecord, Record, spans_of
+from tracing.exchange import ExchangeRecord, Record
 from tracing.recorder.exporter import Exporter, ExportError, ExportRefusedError
-from tracing.span import SpanRecord
 
 _log: Final = logging.getLogger(__name__)
 
@@ -22,16 +22,31 @@ _BACKOFF_MAX_S: Final = 5.0
 _RETRY_AFTER_MAX_S: Final = 30.0
 
 
+# Waits until something happens, but only so many seconds.
+Wait = Callable[[asyncio.Event, float], Awaitable[None]]
+
+
+async def _until(event: asyncio.Event, within_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await event.wait()
+
+
+def _spans(record: Record) -> int:
+    return 2 if type(record) is ExchangeRecord else 1
+
+
 class Recorder:
     """Takes spans from the request's path at once and exports them in batches behind it.
 
-    `record` and `exchange` belong to the event loop's thread. A collector that is down or slow
+    `record` belongs to the event loop's thread. A collector that is down or slow
     costs the path nothing: a batch is tried `attempts_max` times while the queue fills up to
     `queue_max`, then new spans are dropped and counted.
 
     Ledger: recorded == exported + dropped() + queued, at every moment.
     Units: queue_max counts spans, those encoded and being sent included (at most 1 KB each);
-    a batch goes at batch_bytes or after flush_interval_s, whichever is first.
+    a batch goes at batch_bytes or after flush_interval_s, whichever is first. `wait` is asked to
+    pause before a batch is tried again.
     """
 
     def __init__(
@@ -43,6 +58,7 @@ class Recorder:
         flush_interval_s: float = 0.5,
         attempts_max: int = 6,
         close_timeout_s: float = 3.0,
+        wait: Wait = _until,
     ) -> None:
         self._exporter = exporter
         self._queue: deque[Record] = deque()
@@ -54,6 +70,7 @@ class Recorder:
         self._flush_interval_s = flush_interval_s
         self._attempts_max = attempts_max
         self._close_timeout_s = close_timeout_s
+        self._wait = wait
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,27 +100,16 @@ class Recorder:
 
     # ---- on the request's path
 
-    def record(self, span: SpanRecord) -> None:
-        """Take one span. Never waits, never raises; past the bound the span is dropped."""
-        self.recorded += 1
+    def record(self, record: Record) -> None:
+        """Take a span, or both of an exchange. Never waits, never raises; drops past the bound."""
+        spans = _spans(record)
+        self.recorded += spans
         if self.queued >= self._queue_max:
-            self.dropped_queue_full += 1
+            self.dropped_queue_full += spans
             return
-        self.queued += 1
+        self.queued += spans
         queue = self._queue
-        queue.append(span)
-        if len(queue) == _PIECE_RECORDS and self._loop is not None:
-            self._loop.call_soon(self._encode_waiting)
-
-    def exchange(self, exchange: ExchangeRecord) -> None:
-        """Take both spans of an exchange, on the same terms."""
-        self.recorded += 2
-        if self.queued >= self._queue_max:
-            self.dropped_queue_full += 2
-            return
-        self.queued += 2
-        queue = self._queue
-        queue.append(exchange)
+        queue.append(record)
         if len(queue) == _PIECE_RECORDS and self._loop is not None:
             self._loop.call_soon(self._encode_waiting)
 
@@ -151,7 +157,7 @@ class Recorder:
         try:
             self._keep(self._exporter.encode([record]), [record])
         except Exception:  # noqa: BLE001 - this is the bad one
-            spans = len(spans_of(record))
+            spans = _spans(record)
             self.dropped_not_encoded += spans
             self.queued -= spans
             _log.exception("%d spans could not be encoded", spans)
@@ -159,15 +165,11 @@ class Recorder:
     def _keep(self, piece: Any, records: Sequence[Record]) -> None:
         self._pieces.append(piece)
         self._piece_bytes += self._exporter.size(piece)
-        self._piece_spans += sum(2 if type(one) is ExchangeRecord else 1 for one in records)
+        self._piece_spans += sum(map(_spans, records))
 
     async def _run(self) -> None:
         while not self._closing.is_set():
-            try:
-                async with asyncio.timeout(self._flush_interval_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await _until(self._wake, self._flush_interval_s)
             self._wake.clear()
             await self._export_batch()
             # A batch that filled up while another was sent goes at once; a part of one waits for
@@ -229,9 +231,5 @@ class Recorder:
         """Sleep, but only shortly once we are closing: then every attempt counts."""
         if self._closing.is_set():
             await asyncio.sleep(min(seconds, _BACKOFF_FIRST_S))
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
-        except TimeoutError:
-            pass
+        else:
+            await self._wait(self._closing, seconds)
