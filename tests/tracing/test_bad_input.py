@@ -8,16 +8,17 @@ import struct
 import time
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.kits.collecting import collecting, full
 from tests.kits.receivers import LATER, PACKED, RECEIVERS, REFUSED, TAKEN, TOO_LARGE, Receiver
-from tracing.pipeline import scribe
-from tracing.pipeline.collector import Collector, bind
-from tracing.pipeline.collector_config import CollectorConfig, TagsConfig
-from tracing.pipeline.http import answers
+from tracing.pipeline.collector import Collector
+from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
 from tracing.pipeline.intake import FullError, Intake
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.sqlite import SqliteStore
@@ -26,21 +27,15 @@ TRACE = "463ac35c9f6413ad48485a3953bb6124"
 GOOD: dict[str, Any] = {"traceId": TRACE, "id": "a2fb4a1d1a96d312", "name": "get", "timestamp": 5}
 
 
-async def started(config: CollectorConfig | None = None) -> Collector:
-    http, log, otlp, otlp_grpc = (bind("127.0.0.1", 0) for _ in range(4))
-    settings = Settings(config=config or CollectorConfig())
-    store = SqliteStore(":memory:")
-    collector = Collector(store, settings, http, log, otlp=otlp, otlp_grpc=otlp_grpc)
-    await collector.start()
-    return collector
+def started(config: CollectorConfig) -> AbstractAsyncContextManager[Collector]:
+    return collecting(SqliteStore(":memory:"), Settings(config=config))
 
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    one = await started()
-    yield one
-    await unharmed(one)
-    await one.aclose()
+    async with started(CollectorConfig()) as one:
+        yield one
+        await unharmed(one)
 
 
 def good_of(number: int) -> dict[str, Any]:
@@ -130,15 +125,15 @@ def _varint(number: int) -> bytes:
 
 async def test_large_tags_are_kept_whole_or_cut_as_told(collector: Collector) -> None:
     tags = {f"key-{number}": "v" for number in range(10_000)} | {"long": "x" * (1 << 20)}
-    bounded = await started(CollectorConfig(tags=TagsConfig(value_chars_max=100, tags_max=50)))
-    for number, receiver in enumerate(RECEIVERS, 1):
-        span = good_of(number) | {"tags": tags}
-        for one, kept in ((collector, 10_001), (bounded, 51)):
-            assert await receiver.send(one, receiver.message([span]), "") == TAKEN
-            [read] = await spans(one, span["traceId"])
-            assert len(read["tags"]) == kept, receiver.name
-    assert bounded.ingest.rewritten == len(RECEIVERS)
-    await bounded.aclose()
+    bounds = TagsConfig(value_chars_max=100, tags_max=50)
+    async with started(CollectorConfig(tags=bounds)) as bounded:
+        for number, receiver in enumerate(RECEIVERS, 1):
+            span = good_of(number) | {"tags": tags}
+            for one, kept in ((collector, 10_001), (bounded, 51)):
+                assert await receiver.send(one, receiver.message([span]), "") == TAKEN
+                [read] = await spans(one, span["traceId"])
+                assert len(read["tags"]) == kept, receiver.name
+        assert bounded.ingest.rewritten == len(RECEIVERS)
 
 
 async def spans(collector: Collector, trace: str = TRACE) -> list[Any]:
@@ -229,53 +224,63 @@ async def held(collector: Collector, at_least: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_bodies_that_are_read_at_once_share_one_bound(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
     bound = 200_000
-    monkeypatch.setattr(collector.ingest.intake, "_bytes_max", bound)
-    port = int(collector.url.rpartition(":")[2])
-    _, writer = await half_a_message(port, 150_000)
-    await held(collector, 150_000)
-    for receiver in RECEIVERS:
-        # HTTP/2 ends a call before its body was sent, for which the client has no words.
-        size = 120_000 if "gRPC" in receiver.name else 900_000
-        large = [GOOD | {"tags": {"long": "x" * size}}]
-        counts = collector.ingest.counts[receiver.transport]
-        before = counts.messages_dropped
-        outcome = await receiver.send(collector, receiver.message(large), "")
-        # Scribe has no word for it before a call is whole: the connection ends.
-        assert outcome == (REFUSED if receiver.name == "scribe" else LATER), receiver.name
-        assert counts.messages_dropped == before + 1
-        assert collector.ingest.intake.held <= bound
-    writer.close()
-    await writer.wait_closed()
-    async with asyncio.timeout(5):
-        while collector.ingest.intake.held:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)
-
-
-async def test_a_body_that_stops_in_the_middle_gives_its_room_back(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(answers, "_BODY_WITHIN_S", 0.2)
-    monkeypatch.setattr(scribe, "_FRAME_WITHIN_S", 0.2)
-    reader, writer = await half_a_message(int(collector.url.rpartition(":")[2]), 100_000)
-    assert (await reader.readline()).startswith(b"HTTP/1.1 408")
-    writer.close()
-    await writer.wait_closed()
-    reader, writer = await asyncio.open_connection("127.0.0.1", collector.scribe_port)
-    writer.write(struct.pack(">i", 100_000) + b"half")
-    with contextlib.suppress(ConnectionResetError):
-        assert await reader.read() == b""
-    writer.close()
-    with contextlib.suppress(ConnectionResetError):
+    limits = LimitsConfig(reading_bytes_max=bound)
+    async with started(CollectorConfig(limits=limits)) as collector:
+        port = int(collector.url.rpartition(":")[2])
+        _, writer = await half_a_message(port, 150_000)
+        await held(collector, 150_000)
+        for receiver in RECEIVERS:
+            # HTTP/2 ends a call before its body was sent, for which the client has no words.
+            size = 120_000 if "gRPC" in receiver.name else 900_000
+            large = [GOOD | {"tags": {"long": "x" * size}}]
+            counts = collector.ingest.counts[receiver.transport]
+            before = counts.messages_dropped
+            outcome = await receiver.send(collector, receiver.message(large), "")
+            # Scribe has no word for it before a call is whole: the connection ends.
+            assert outcome == (REFUSED if receiver.name == "scribe" else LATER), receiver.name
+            assert counts.messages_dropped == before + 1
+            assert collector.ingest.intake.held <= bound
+        writer.close()
         await writer.wait_closed()
-    assert collector.ingest.intake.held == 0
+        async with asyncio.timeout(5):
+            while collector.ingest.intake.held:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+        await unharmed(collector)
+
+
+async def test_a_body_that_stops_in_the_middle_gives_its_room_back() -> None:
+    limits = LimitsConfig(message_within_s=0.2)
+    async with started(CollectorConfig(limits=limits)) as collector:
+        reader, writer = await half_a_message(int(collector.url.rpartition(":")[2]), 100_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        writer.close()
+        await writer.wait_closed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", collector.scribe_port)
+        writer.write(struct.pack(">i", 100_000) + b"half")
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        with contextlib.suppress(ConnectionResetError):
+            await writer.wait_closed()
+        assert collector.ingest.intake.held == 0
+        await unharmed(collector)
+
+
+async def test_a_full_queue_asks_every_sender_to_come_again(tmp_path: Path) -> None:
+    async with full(tmp_path) as (collector, let_go):
+        for receiver in RECEIVERS:
+            counts = collector.ingest.counts[receiver.transport]
+            before = (counts.dropped["busy"], counts.stored)
+            assert await receiver.send(collector, receiver.message([GOOD]), "") == LATER
+            assert (counts.dropped["busy"], counts.stored) == (before[0] + 1, before[1])
+        await let_go()
+        await unharmed(collector)
 
 
 def test_the_room_is_what_all_take_together() -> None:
-    intake = Intake(10)
+    intake = Intake(10, 1.0)
     intake.change(6)
     with pytest.raises(FullError):
         intake.change(5)

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import struct
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import grpc
 import h2.config
@@ -19,14 +20,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from tracing.pipeline.batch import Batch
+from tests.kits.collecting import full
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.decode.protobuf import write_field
 from tracing.pipeline.environment import read_settings
 from tracing.pipeline.grpc.services import OTLP_PATH, ZIPKIN_PATH
 from tracing.pipeline.http.collect import BODY_BYTES_MAX
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.port import StoreBusyError
 from tracing.pipeline.store.sqlite import SqliteStore
 
 TRACE = "5b8efff798038103d269b633813fc60c"
@@ -130,19 +130,15 @@ async def test_switched_off_it_is_not_there() -> None:
         await collector.aclose()
 
 
-async def test_a_full_queue_is_unavailable_and_nothing_is_taken(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def full(_batch: Batch) -> None:
-        raise StoreBusyError
-
-    monkeypatch.setattr(collector.ingest._store, "append", full)
-    for url, path, message in (
-        (collector.url, ZIPKIN_PATH, ONE),
-        (otlp_url(collector), OTLP_PATH, otlp_request()),
-    ):
-        code, text = await refusal(url, path, message)
-        assert (code, text) == (grpc.StatusCode.UNAVAILABLE, "queue full, try later")
+async def test_a_full_queue_is_unavailable_and_nothing_is_taken(tmp_path: Path) -> None:
+    async with full(tmp_path) as (collector, _):
+        for url, path, message in (
+            (collector.url, ZIPKIN_PATH, ONE),
+            (otlp_url(collector), OTLP_PATH, otlp_request()),
+        ):
+            code, text = await refusal(url, path, message)
+            assert (code, text) == (grpc.StatusCode.UNAVAILABLE, "queue full, try later")
+        assert collector.ingest.counts["grpc"].stored == 0
 
 
 def otlp_request(span_id: str = SPAN) -> bytes:

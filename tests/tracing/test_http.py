@@ -5,15 +5,15 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.kits.collecting import full
 from tests.vectors.zipkin import running
-from tracing.pipeline.batch import Batch
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.http.unpack import BombError, gunzip
-from tracing.pipeline.store.port import StoreBusyError
 
 GOOD = {"traceId": "463ac35c9f6413ad", "id": "a2fb4a1d1a96d312"}
 
@@ -84,17 +84,13 @@ async def test_large_tags_come_back_whole(client: httpx.AsyncClient) -> None:
     assert read["tags"] == span["tags"]
 
 
-async def test_a_full_queue_is_503_and_counted(
-    collector: Collector, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(_batch: Batch) -> None:
-        raise StoreBusyError
-
-    monkeypatch.setattr(collector.ingest._store, "append", refuse)
-    assert (await post(client, json.dumps([GOOD]).encode())).status_code == 503
-    counts = collector.ingest.counts["http"]
-    assert counts.dropped["busy"] == 1
-    assert counts.spans == counts.stored + counts.queued + counts.spans_dropped
+async def test_a_full_queue_is_503_and_counted(tmp_path: Path) -> None:
+    async with full(tmp_path) as (collector, _):
+        async with httpx.AsyncClient(base_url=collector.url, trust_env=False) as client:
+            assert (await post(client, json.dumps([GOOD]).encode())).status_code == 503
+        counts = collector.ingest.counts["http"]
+        assert counts.dropped["busy"] == 1
+        assert counts.spans == counts.stored + counts.queued + counts.spans_dropped
 
 
 async def test_the_ledger_balances_under_mixed_load(

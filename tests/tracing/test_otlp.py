@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -23,14 +24,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
-from tracing.pipeline.batch import Batch
-from tracing.pipeline.collector import Collector, bind
+from tests.kits.collecting import collecting, full
+from tracing.pipeline.collector import Collector
 from tracing.pipeline.decode import otlp_json, otlp_proto
 from tracing.pipeline.decode.otel import to_batch
 from tracing.pipeline.decode.protobuf import write_field
 from tracing.pipeline.model import SpanError, V2Endpoint, V2Span
-from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.port import StoreBusyError
 from tracing.pipeline.store.sqlite import SqliteStore
 
 TRACE = "5b8efff798038103d269b633813fc60c"
@@ -40,11 +39,8 @@ PROTO = {"content-type": "application/x-protobuf"}
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    ports = [bind("127.0.0.1", 0) for _ in range(2)]
-    started = Collector(SqliteStore(":memory:"), Settings(), ports[0], otlp=ports[1])
-    await started.start()
-    yield started
-    await started.aclose()
+    async with collecting(SqliteStore(":memory:")) as started:
+        yield started
 
 
 @pytest.fixture
@@ -272,18 +268,13 @@ async def test_another_path_method_or_type_is_told_so(
     assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_a_full_queue_asks_to_come_again(
-    collector: Collector, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(_batch: Batch) -> None:
-        raise StoreBusyError
-
-    monkeypatch.setattr(collector.ingest._store, "append", refuse)
-    answer = await client.post(url(collector), json=in_json())
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    counts = collector.ingest.counts["otlp"]
-    assert (counts.spans, counts.dropped["busy"], counts.stored) == (1, 1, 0)
+async def test_a_full_queue_asks_to_come_again(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    async with full(tmp_path) as (collector, _):
+        answer = await client.post(url(collector), json=in_json())
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        counts = collector.ingest.counts["otlp"]
+        assert (counts.spans, counts.dropped["busy"], counts.stored) == (1, 1, 0)
 
 
 # ── the mapping ──────────────────────────────────────────────────────────────────────────────

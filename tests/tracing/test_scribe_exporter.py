@@ -4,21 +4,21 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kits.collecting import full
 from tests.tracing.test_encode import EDGE, HELLO, record
 from tests.vectors.zipkin import running
 from tracing.encode.thrift import encode_span
 from tracing.encode.zipkin_json import encode_spans
-from tracing.pipeline.batch import Batch
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.decode.thrift import decode_one
 from tracing.pipeline.decode.v2_json import decode_lenient
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.port import StoreBusyError
 from tracing.recorder import ExportError, ExportRefusedError, Recorder
 from tracing.recorder.scribe import ScribeExporter
 from tracing.span import SpanRecord
@@ -82,25 +82,21 @@ async def test_recorded_spans_arrive_at_our_own_receiver(collector: Collector) -
     assert (counts.messages, counts.stored) == (4, 500)
 
 
-async def test_a_full_collector_is_asked_again_later(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = collector.ingest._store
-    whole = store.append
-    refused: list[Batch] = []
+async def test_a_full_collector_is_asked_again_later(tmp_path: Path) -> None:
+    async with full(tmp_path) as (collector, let_go):
 
-    async def append(batch: Batch) -> None:
-        if not refused:
-            refused.append(batch)
-            raise StoreBusyError
-        await whole(batch)
+        async def wait(_closing: asyncio.Event, _within_s: float) -> None:
+            await let_go()
 
-    monkeypatch.setattr(store, "append", append)
-    recorder = Recorder(ScribeExporter("127.0.0.1", collector.scribe_port or 0))
-    await recorder.start()
-    recorder.record(record())
-    await recorder.aclose()
-    assert (recorder.retries, recorder.exported, recorder.dropped_refused) == (1, 1, 0)
+        exporter = ScribeExporter("127.0.0.1", collector.scribe_port or 0)
+        recorder = Recorder(exporter, flush_interval_s=0.01, wait=wait)
+        await recorder.start()
+        recorder.record(record())
+        async with asyncio.timeout(5):
+            while recorder.queued:  # noqa: ASYNC110 - a count tells nobody
+                await asyncio.sleep(0.005)
+        await recorder.aclose()
+        assert (recorder.retries, recorder.exported, recorder.dropped_refused) == (1, 1, 0)
 
 
 async def test_bad_spans_are_refused_once_and_the_connection_goes_on(

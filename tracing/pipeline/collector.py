@@ -96,6 +96,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             keys=keys,
             keep_ms=settings.keep_ms,
             keep_bytes=settings.keep_bytes,
+            queue_bytes_max=settings.config.limits.queue_bytes_max,
             query_s_max=settings.query_timeout_s,
             tail=None if tail is None else tail.window(),
             exporters=exporters,
@@ -127,8 +128,10 @@ class Collector:
         self._scribe_socket = scribe
         asked = ((TRANSPORT, otlp), (OTLP, otlp_grpc))
         more = [name for name, listener in asked if listener is not None]
-        self.ingest = Ingest(store, settings.sample_rate, more, settings.config.tags.rules())
-        self._forwarding = Forwarding(store, settings.config.export)
+        config = settings.config
+        intake = config.limits.intake()
+        self.ingest = Ingest(store, settings.sample_rate, intake, more, config.tags.rules())
+        self._forwarding = Forwarding(store, config.export)
         self._scribe = ScribeServer(self.ingest, settings.scribe_category)
         pages = Pages(store, settings) if settings.ui_enabled else None
         page = None if pages is None else pages.ledger

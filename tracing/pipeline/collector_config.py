@@ -8,6 +8,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import AfterValidator, Field, model_validator
 
 from config import Model, Refused
+from tracing.pipeline.intake import Intake
 from tracing.pipeline.tags import TagRules
 from tracing.pipeline.tail.policy import Errors, Match, Policies, Policy, Rate, Slow
 from tracing.pipeline.tail.window import TailWindow
@@ -103,11 +104,27 @@ class ZipkinExportConfig(Model):
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
 
 
+class LimitsConfig(Model):
+    """What may wait, and how long."""
+
+    reading_bytes_max: Annotated[int, Field(ge=1)] = 64 << 20
+    """Of all messages together that are not whole yet."""
+    message_within_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """Else a few senders that stop in the middle would fill it for ever. 10 MiB at 3 Mbit/s."""
+    queue_bytes_max: Annotated[int, Field(ge=1)] = 64 << 20
+    """Of bodies that wait for their commit."""
+
+    def intake(self) -> Intake:
+        """The room for messages that are not whole yet."""
+        return Intake(self.reading_bytes_max, self.message_within_s)
+
+
 class CollectorConfig(Model):
     """The whole file."""
 
     export: Annotated[tuple[ZipkinExportConfig, ...], Field(max_length=8)] = ()
     """Where stored spans are sent on to; each begins with what is stored from then on."""
+    limits: LimitsConfig = LimitsConfig()
     tags: TagsConfig = TagsConfig()
     tail: TailConfig | None = None
 

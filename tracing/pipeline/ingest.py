@@ -56,11 +56,12 @@ class Ingest:
         self,
         store: SpanStore,
         sample_rate: float,
+        intake: Intake,
         more_transports: Iterable[str] = (),
         rules: TagRules | None = None,
     ) -> None:
         self._store = store
-        self.intake = Intake()
+        self.intake = intake
         self._sampler = BoundarySampler(sample_rate)
         self._rules = None if rules is None or rules.idle else rules
         self.rewritten = 0  # spans in which a tag was redacted, cut or dropped

@@ -1,11 +1,9 @@
-"""How much of messages that are not whole yet may be held, by all receivers together. Pure.
+"""How much of messages that are not whole yet may be held, and how long. Pure.
 
 Each receiver bounds one message, and each port its connections; only together they bound memory.
 """
 
-from typing import Final, Self
-
-_BYTES_MAX: Final = 64 << 20
+from typing import Self
 
 
 class FullError(Exception):
@@ -13,10 +11,11 @@ class FullError(Exception):
 
 
 class Intake:
-    """The room for all of them. Units: bytes_max."""
+    """The room for all of them. Units: bytes_max; within_s from a message's first byte on."""
 
-    def __init__(self, bytes_max: int = _BYTES_MAX) -> None:
+    def __init__(self, bytes_max: int, within_s: float) -> None:
         self._bytes_max = bytes_max
+        self.within_s = within_s
         self.held = 0
 
     def change(self, size: int) -> None:

@@ -18,7 +18,6 @@ from tracing.thrift import CATEGORY, OK, TRY_LATER, ThriftError
 _FRAME_BYTES_MAX: Final = 16 << 20
 _WAITING_MAX: Final = 64  # frames of one connection that wait for their turn; then reading stops
 _CONNECTIONS_MAX: Final = 1_000
-_FRAME_WITHIN_S: Final = 30.0
 
 
 class ScribeServer:
@@ -129,7 +128,7 @@ class _Connection(asyncio.Protocol):
         """A frame that stops in the middle would take its room for ever."""
         if begun and self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(_FRAME_WITHIN_S, self._abort)
+            self._timer = loop.call_later(self._ingest.intake.within_s, self._abort)
         elif not begun and self._timer is not None:
             self._timer.cancel()
             self._timer = None

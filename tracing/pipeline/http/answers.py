@@ -11,8 +11,6 @@ from tracing.pipeline.intake import Held, Intake
 # The real server's type for every refusal's text, literally.
 TEXT: Final = "text/*"
 _DISCONNECT: Final = "http.disconnect"
-# Else a few senders that stop in the middle would fill the intake for ever. 10 MiB at 3 Mbit/s.
-_BODY_WITHIN_S: Final = 30.0
 NOT_FOUND: Final = (404, "404 Not Found", "text/plain; charset=utf-8")
 NOT_ALLOWED: Final = (405, "405 Method Not Allowed", "text/plain; charset=utf-8")
 
@@ -64,7 +62,7 @@ async def read_body(receive: Receive, bytes_max: int, intake: Intake) -> bytes:
     size = len(body)
     try:
         with Held(intake) as held:
-            async with asyncio.timeout(_BODY_WITHIN_S):
+            async with asyncio.timeout(intake.within_s):
                 while message.get("more_body", False) and size <= bytes_max:
                     held.now(size)
                     message = await receive()
