@@ -7,7 +7,6 @@ by a look at the file whenever a name is looked up.
 # Labels are bytes, and pathlib's paths are text.
 # ruff: noqa: PTH116, PTH118
 
-import asyncio
 import os
 import stat
 from pathlib import Path as File
@@ -17,20 +16,17 @@ from dtab import NEG, Leaf, NameTree, Path
 from naming.bound import Bound
 from naming.namer import Name
 from naming.namers.address_file import AddressFile
-from naming.namers.directories import Directories, Labels
+from naming.namers.directories import Labels
 from naming.namers.inet import InetResolver
+from naming.namers.lookout import SWEEP_S, Lookout
 from naming.resolver import Resolver
 from naming.state import Ok
 from naming.table import SharedTable
 from naming.watch import Source, Watch
 
 PREFIX: Final = Path.of("#", "io.l5d.fs")
-# File events do not cross network file systems and symbolic links; then this is the cadence.
-SWEEP_S: Final = 1.0
-# Without file events at all. A look at 50 names costs some 0.2 ms.
-SWEEP_ONLY_S: Final = 0.05
-# How soon to look again at a file that is being written; its closing is an event as well.
-AGAIN_S: Final = 0.01
+# The cadence without file events. A look at 50 names costs some 0.2 ms.
+ALONE_S: Final = 0.05
 
 
 class FsNamer:
@@ -41,14 +37,20 @@ class FsNamer:
     when a name is looked up.
     """
 
-    def __init__(self, root: File, prefix: Path = PREFIX, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        root: File,
+        prefix: Path = PREFIX,
+        resolver: Resolver | None = None,
+        *,
+        alone_s: float = ALONE_S,
+    ) -> None:
         self._root: Final = os.fsencode(os.path.realpath(root))
         self._prefix: Final = prefix
         self._resolver: Final = resolver or InetResolver()
         self._names: Final[SharedTable[Labels, _NameWatch]] = SharedTable()
         self._files: Final[SharedTable[Labels, AddressFile]] = SharedTable()
-        self._directories: Directories | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._lookout: Final = Lookout(self._on_change, sweep_s=SWEEP_S, alone_s=alone_s)
 
     @property
     def prefix(self) -> Path:
@@ -57,24 +59,12 @@ class FsNamer:
 
     async def start(self) -> None:
         """Begin to notice changes. The directory need not exist yet."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._directories = Directories(self._on_change)
-        except OSError:
-            self._directories = None
-        sweep_s = SWEEP_ONLY_S if self._directories is None else SWEEP_S
-        self._sweeper = loop.create_task(self._sweep(sweep_s), name="fs namer sweep")
+        self._lookout.start()
         self._on_change(())
 
     async def aclose(self) -> None:
         """Notice changes no more. Watches keep what they have."""
-        if self._directories is not None:
-            self._directories.close()
-            self._directories = None
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-            self._sweeper = None
+        await self._lookout.aclose()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -88,11 +78,6 @@ class FsNamer:
         watch = self._names.get(path.labels, _NameWatch)
         self._look(watch)
         return watch
-
-    async def _sweep(self, every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            self._on_change(())
 
     def _on_change(self, below: Labels) -> None:
         """Something changed in this directory: look at all files and names below it."""
@@ -114,13 +99,8 @@ class FsNamer:
         watch.set(Ok(Leaf(Bound(self._prefix + Path(labels), residual, addr=file.addr))))
 
     def _read(self, file: AddressFile) -> None:
-        if not file.look() and self._sweeper is not None:
-            asyncio.get_running_loop().call_later(AGAIN_S, self._again, file)
-
-    def _again(self, file: AddressFile) -> None:
-        # After aclose the file is left as it is.
-        if self._sweeper is not None:
-            self._read(file)
+        if not file.look():
+            self._lookout.again(file.labels)
 
     def _open(self, labels: Labels) -> AddressFile:
         return AddressFile(labels, self._root, self._resolver)
@@ -137,9 +117,8 @@ class FsNamer:
                 return labels[:count]
             if not stat.S_ISDIR(found.st_mode) or count == len(labels):
                 return None
-            if self._directories is not None:
-                # Before looking inside, so that what comes after the look is told.
-                self._directories.add(labels[:count], path, found.st_ino)
+            # Before looking inside, so that what comes after the look is told.
+            self._lookout.add(labels[:count], path, found.st_ino)
             label = labels[count]
             if label in (b".", b"..") or b"/" in label:
                 return None

@@ -1,6 +1,7 @@
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path as File
 
 import pytest
@@ -14,6 +15,7 @@ from naming.namers.address_file import SIZE_MAX, FileTooLarge
 from naming.namers.fs import FsNamer
 from naming.state import PENDING, Failed, Ok, State
 from naming.waiting import until
+from tests.kits.limits import another_user, no_more_files
 from tests.kits.namer import PATIENCE_S, addr_is, bound_of
 
 WEB = Path.of("web")
@@ -258,20 +260,16 @@ async def test_a_directory_that_becomes_a_file_binds(tmp_path: File, namer: FsNa
     unsubscribe()
 
 
-async def test_without_file_events_the_sweep_sees_changes(
-    tmp_path: File, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none(*_: object) -> None:
-        raise OSError("this system has no file events")
-
-    monkeypatch.setattr("naming.namers.fs.Directories", none)
-    monkeypatch.setattr("naming.namers.fs.SWEEP_ONLY_S", 0.005)
+async def test_without_file_events_the_sweep_sees_changes(tmp_path: File) -> None:
     (tmp_path / "web").write_text("10.0.0.4 8080\n")
-    async with FsNamer(tmp_path) as namer:
-        bound = await bound_of(namer, WEB)
-        await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.4", 8080),)))
-        (tmp_path / "web").write_text("10.0.0.5 8080\n")
-        await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.5", 8080),)))
+    namer = FsNamer(tmp_path, alone_s=0.005)
+    with no_more_files():
+        await namer.start()
+    bound = await bound_of(namer, WEB)
+    await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.4", 8080),)))
+    (tmp_path / "web").write_text("10.0.0.5 8080\n")
+    await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.5", 8080),)))
+    await namer.aclose()
 
 
 def test_a_namer_that_was_not_started_looks_when_it_is_asked(tmp_path: File) -> None:
@@ -284,18 +282,23 @@ def test_a_namer_that_was_not_started_looks_when_it_is_asked(tmp_path: File) -> 
     assert bound.addr.state == replicas(Endpoint("10.0.0.4", 8080))
 
 
-async def test_where_leases_are_refused_a_file_is_seen_when_it_rests(
-    tmp_path: File, namer: FsNamer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError("not the owner")
+@pytest.fixture
+def readable() -> Iterator[File]:
+    """A directory that other users may read; pytest's own may not be entered."""
+    with tempfile.TemporaryDirectory() as folder:
+        File(folder).chmod(0o755)
+        yield File(folder)
 
-    monkeypatch.setattr("naming.namers.whole_file.fcntl.fcntl", refuse)
-    (tmp_path / "web").write_text("10.0.0.4 8080\n")
-    watch = namer.lookup(WEB)
-    unsubscribe = watch.subscribe(lambda: None)
-    bound = now(namer)
-    assert bound is not None
-    assert bound.addr.state == PENDING
-    await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.4", 8080),)))
-    unsubscribe()
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another than a file's owner")
+async def test_where_leases_are_refused_a_file_is_seen_when_it_rests(readable: File) -> None:
+    async with FsNamer(readable) as namer:
+        (readable / "web").write_text("10.0.0.4 8080\n")
+        with another_user():
+            watch = namer.lookup(WEB)
+            unsubscribe = watch.subscribe(lambda: None)
+            bound = now(namer)
+            assert bound is not None
+            assert bound.addr.state == PENDING
+            await addr_is(bound.addr, ReplicaSet((Endpoint("10.0.0.4", 8080),)))
+            unsubscribe()

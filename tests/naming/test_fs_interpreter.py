@@ -13,6 +13,7 @@ from naming.fs_interpreter import SIZE_MAX, FsInterpreter
 from naming.namers.static import StaticNamer
 from naming.state import PENDING, Ok, State
 from naming.waiting import until
+from tests.kits.limits import no_more_files
 from tests.kits.namer import PATIENCE_S
 
 WEB = ReplicaSet((Endpoint("10.0.0.1", 80),))
@@ -109,17 +110,13 @@ async def test_a_file_that_is_no_table_is_told(
     assert (await trouble(interpreter)).startswith(f"{file}: ")
 
 
-async def test_without_file_events_the_sweep_sees_changes(
-    file: File, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none(*_: object) -> None:
-        raise OSError("this system has no file events")
-
-    monkeypatch.setattr("naming.fs_interpreter.Directories", none)
-    monkeypatch.setattr("naming.fs_interpreter.SWEEP_S", 0.005)
-    async with FsInterpreter(file, NAMERS) as interpreter:
-        file.write_text("/svc => /#/io.weir.static/a")
-        await binds_to(interpreter, "a")
+async def test_without_file_events_the_sweep_sees_changes(file: File) -> None:
+    interpreter = FsInterpreter(file, NAMERS, sweep_s=0.005)
+    with no_more_files():
+        await interpreter.start()
+    file.write_text("/svc => /#/io.weir.static/a")
+    await binds_to(interpreter, "a")
+    await interpreter.aclose()
 
 
 def test_an_interpreter_that_was_not_started_is_pending(file: File) -> None:
