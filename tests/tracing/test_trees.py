@@ -12,12 +12,12 @@ from tracing.pipeline.links import Link, links_of
 from tracing.pipeline.model import Kind, V2Endpoint, V2Span, to_json
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.skew import correct
-from tracing.pipeline.tree import Node, build, merge
+from tracing.pipeline.tree import Tree, build, merge
 from tracing.ui.compare import compare
 from tracing.ui.critical import critical_path
 from tracing.ui.graph import lay_out
 from tracing.ui.hits import hits
-from tracing.ui.names import show_us
+from tracing.ui.names import name_of, show_us
 from tracing.ui.view import waterfall
 
 ids = st.integers(1, 6)
@@ -46,8 +46,8 @@ def any_span(draw: st.DrawFn) -> V2Span:
 traces = st.lists(any_span(), min_size=1, max_size=12)
 
 
-def spans_in(root: Node) -> list[V2Span]:
-    return [node.span for node in root.walk() if node.span is not None]
+def spans_in(tree: Tree) -> list[V2Span]:
+    return [row.span for row in tree.rows]
 
 
 @given(traces)
@@ -63,9 +63,10 @@ def test_parts_of_a_span_are_joined_in_any_order(trace: list[V2Span]) -> None:
 @given(traces)
 def test_a_tree_holds_each_span_once_at_most(trace: list[V2Span]) -> None:
     merged = merge(trace)
-    held = spans_in(build(merged))
-    assert len({id(s) for s in held}) == len(held)
-    assert len(held) <= len(merged)
+    tree = build(merged)
+    held = [*spans_in(tree), *tree.cut_off]
+    assert {id(s) for s in held} == {id(s) for s in merged}
+    assert len(held) == len(merged)
 
 
 @given(st.lists(traces, max_size=3))
@@ -82,9 +83,10 @@ def test_a_shared_server_span_hangs_below_its_client() -> None:
     child = span(1, 3, parent=2, service="api")
     tree = build(merge([child, server, client, span(1, 1, service="web")]))
     rows = [
-        (row.name.who, row.depth) for row in waterfall([child, server, client, span(1, 1)]).rows
+        (name_of(row.span).who, row.depth)
+        for row in waterfall([child, server, client, span(1, 1)]).rows
     ]
-    assert tree.span is not None
+    assert tree.root is tree.rows[0]
     assert rows == [("web", 0), ("web", 1), ("api", 2), ("api", 3)]
 
 
@@ -97,43 +99,40 @@ def test_an_early_server_is_moved_into_the_middle_of_its_client() -> None:
     client = placed(span(1, 1, kind="CLIENT", at_ms=1_000, duration=200_000), "10.0.0.1")
     server = placed(span(1, 2, parent=1, kind="SERVER", at_ms=500, duration=100_000), "10.0.0.2")
     below = placed(span(1, 3, parent=2, at_ms=510, duration=10_000), "10.0.0.2")
-    root = build(merge([client, server, below]))
-    correct(root)
-    starts = [s.timestamp for s in spans_in(root)]
+    tree = build(merge([client, server, below]))
+    correct(tree)
+    starts = [s.timestamp for s in spans_in(tree)]
     assert starts == [1_000_000, 1_050_000, 1_060_000]
 
 
 def test_the_same_host_has_no_skew() -> None:
     client = placed(span(1, 1, kind="CLIENT", at_ms=1_000, duration=200_000), "10.0.0.1")
     server = placed(span(1, 2, parent=1, kind="SERVER", at_ms=500, duration=100_000), "10.0.0.1")
-    root = build(merge([client, server]))
-    correct(root)
-    assert [s.timestamp for s in spans_in(root)] == [1_000_000, 500_000]
+    tree = build(merge([client, server]))
+    correct(tree)
+    assert [s.timestamp for s in spans_in(tree)] == [1_000_000, 500_000]
 
 
 @given(traces)
 @settings(max_examples=300)
 def test_the_critical_path_never_overlaps_itself(trace: list[V2Span]) -> None:
-    root = build(merge(trace))
-    pieces = sorted(piece for own in critical_path(root).values() for piece in own)
+    tree = build(merge(trace))
+    pieces = sorted((piece.start_us, piece.end_us) for piece in critical_path(tree))
     for (_, end), (start, _) in pairwise(pieces):
         assert end <= start
-    if root.span is not None and root.span.timestamp:
-        assert sum(end - start for start, end in pieces) == (root.span.duration or 0)
+    if tree.root is not None and tree.root.span.timestamp:
+        assert sum(end - start for start, end in pieces) == (tree.root.span.duration or 0)
 
 
 def test_the_critical_path_follows_what_was_waited_for() -> None:
     parent = span(1, 1, at_ms=10, duration=100_000)
     quick = span(1, 2, parent=1, at_ms=20, duration=10_000)
     slow = span(1, 3, parent=1, at_ms=20, duration=70_000)
-    root = build(merge([parent, quick, slow]))
-    own = critical_path(root)
-    by_id = {node.span.id[-1]: own.get(id(node)) for node in root.walk() if node.span}
-    assert by_id == {
-        "1": [(90_000, 110_000), (10_000, 20_000)],
-        "2": None,
-        "3": [(20_000, 90_000)],
-    }
+    tree = build(merge([parent, quick, slow]))
+    told = [
+        (tree.rows[one.at].span.id[-1], one.start_us, one.end_us) for one in critical_path(tree)
+    ]
+    assert told == [("1", 90_000, 110_000), ("1", 10_000, 20_000), ("3", 20_000, 90_000)]
 
 
 @given(traces)

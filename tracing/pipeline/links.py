@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.tree import Node, build, merge
+from tracing.pipeline.tree import Row, build, merge
 
 
 class Link(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -39,10 +39,14 @@ class LinkCounter:
     def add_trace(self, spans: Sequence[V2Span], weight: int = 1) -> None:
         """Count one trace, given as its normalised spans; a weight of -1 takes it back."""
         self._weight = weight
-        root = build(merge(spans))
-        for node in root.walk():
-            if node.span is not None:
-                self._add_node(node, node.span, is_root=node is root)
+        tree = build(merge(spans))
+        root = tree.root
+        ends: list[V2Span | None] = []  # from the root down: the nearest end of a call
+        for row in tree.rows:
+            del ends[row.depth :]
+            ancestor = ends[-1] if ends else None
+            self._add_row(row, ancestor, is_root=row is root)
+            ends.append(ancestor if row.span.kind is None else row.span)
 
     def links(self) -> list[Link]:
         """The sums so far, by caller and callee."""
@@ -59,9 +63,10 @@ class LinkCounter:
         if error:
             self._errors[parent, child] = self._errors.get((parent, child), 0) + self._weight
 
-    def _add_node(self, node: Node, span: V2Span, *, is_root: bool) -> None:
+    def _add_row(self, row: Row, ancestor: V2Span | None, *, is_root: bool) -> None:
+        span = row.span
         kind, local, remote = span.kind, span.service, span.remote_service
-        if kind == "CLIENT" and node.children:
+        if kind == "CLIENT" and row.children:
             return  # the callee speaks for both
         if kind is None:
             if local is None or remote is None:
@@ -75,7 +80,6 @@ class LinkCounter:
         if kind in ("PRODUCER", "CONSUMER"):
             self._add(parent, child, error=error)
             return
-        ancestor = _ancestor(node)
         if ancestor is not None and ancestor.service is not None:
             above = ancestor.service
             if kind == "CLIENT" and local is not None and local != above:
@@ -87,16 +91,6 @@ class LinkCounter:
                 # The caller's span was passed over above; its error counts here.
                 error = error or "error" in (ancestor.tags or ())
         self._add(parent, child, error=error)
-
-
-def _ancestor(node: Node) -> V2Span | None:
-    """The nearest span above that is one end of a call."""
-    above = node.parent
-    while above is not None:
-        if above.span is not None and above.span.kind is not None:
-            return above.span
-        above = above.parent
-    return None
 
 
 def links_of(traces: Iterable[Sequence[V2Span]]) -> list[Link]:

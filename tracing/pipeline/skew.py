@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tracing.pipeline.model import V2Annotation, V2Endpoint, V2Span
-from tracing.pipeline.tree import Node
+from tracing.pipeline.tree import Tree
 
 _NONE: Final = 0
 
@@ -49,34 +49,33 @@ def _shifted(span: V2Span, skew: int) -> V2Span:
     )
 
 
-def correct(root: Node) -> None:
+def correct(tree: Tree) -> None:
     """Move the spans of each callee whose clock stands behind its caller's, in place.
 
     Nothing is moved in a trace without a root, or with a second one: then nobody knows whose
     clock counts.
     """
-    if root.span is None or any(
-        child.span is not None and child.span.parent_id is None and not child.span.shared
-        for child in root.children
+    root = tree.root
+    if root is None or any(
+        child.span.parent_id is None and not child.span.shared for child in tree.children(root)
     ):
         return
-    # Each entry: a node, and the skew with the host it holds for, from the nearest callee above.
-    stack: list[tuple[Node, int, V2Endpoint | None]] = [(root, _NONE, None)]
-    while stack:
-        node, skew, host = stack.pop()
-        span = node.span
-        if span is None:
-            continue
-        parent = node.parent.span if node.parent is not None else None
-        if parent is not None and parent.kind == "CLIENT" and span.kind == "SERVER":
+    # From the root down to where the walk is: a span, and the skew with the host it holds for, from
+    # the nearest callee above.
+    above: list[tuple[V2Span, int, V2Endpoint | None]] = []
+    for row in tree.rows:
+        del above[row.depth :]
+        span = row.span
+        parent, skew, host = above[-1] if above else (span, _NONE, None)
+        if span.kind == "SERVER" and parent.kind == "CLIENT":
             own = _skew(parent, span)
             if own:
                 skew, host = own, span.local_endpoint
         if skew and _same_place(host, span.local_endpoint):
-            node.span = _shifted(span, skew)
+            row.span = _shifted(span, skew)
         elif skew:
             skew, host = _NONE, None
-        stack.extend((child, skew, host) for child in node.children)
+        above.append((row.span, skew, host))
 
 
 def _same_place(host: V2Endpoint | None, other: V2Endpoint | None) -> bool:

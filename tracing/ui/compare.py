@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tracing.pipeline.model import V2Span
-from tracing.ui.names import hue, name_of, short_client, show_us
-from tracing.ui.view import Row, Waterfall, is_error
+from tracing.pipeline.tree import Row
+from tracing.ui.names import Name, hue, name_of, short_client, show_us
+from tracing.ui.view import Waterfall, is_error
 
 _Step = tuple[str, str, str]
 _Difference = tuple[str, str, str]  # a tag, a's value, b's
@@ -33,9 +34,14 @@ class Pair:
         return row
 
     @property
+    def name(self) -> Name:
+        """What it is called."""
+        return name_of(self.either.span)
+
+    @property
     def hue(self) -> int:
         """Its colour."""
-        return hue(self.either.name.who)
+        return hue(self.name.who)
 
     @property
     def error(self) -> bool:

@@ -1,44 +1,61 @@
 """The critical path of a trace: which span the whole was waiting for at each moment. Pure."""
 
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.tree import Node
-
-Piece = tuple[int, int]
+from tracing.pipeline.tree import Row, Tree
 
 
-def _times(span: V2Span | None) -> Piece | None:
-    if span is None or not span.timestamp:
-        return None
-    return span.timestamp, span.timestamp + (span.duration or 0)
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """A time in which the trace waited for the span of one row, by its number.
+
+    Units: microseconds since 1970.
+    """
+
+    at: int
+    start_us: int
+    end_us: int
 
 
-def critical_path(root: Node) -> dict[int, list[Piece]]:
-    """The pieces of the path by the identity of the node they lie in, each (start, end).
+_Times = tuple[int, int]
+_END: Final = itemgetter(1)
+
+
+def _times(span: V2Span) -> _Times | None:
+    return (span.timestamp, span.timestamp + (span.duration or 0)) if span.timestamp else None
+
+
+def critical_path(tree: Tree) -> list[Piece]:
+    """The pieces of the path, each span's own from its end to its start.
 
     Going back from a span's end, the child that ended last is what it waited for; before that
-    child began, the one that had ended last by then. What no child covers is the span's own.
-    Units: microseconds since 1970. The pieces of a tree never overlap and never leave their span.
+    child began, the one that had ended last by then. What no child covers is the span's own. The
+    pieces of a tree never overlap and never leave their span.
     """
-    pieces: dict[int, list[Piece]] = {}
-    whole = _times(root.span)
-    if whole is None:
+    pieces: list[Piece] = []
+    root = tree.root
+    whole = None if root is None else _times(root.span)
+    if root is None or whole is None:
         return pieces
-    stack: list[tuple[Node, int, int]] = [(root, *whole)]
+    stack: list[tuple[Row, int, int]] = [(root, *whole)]
     while stack:
-        node, start, until = stack.pop()
-        own = pieces.setdefault(id(node), [])
-        ended = [(times, child) for child in node.children if (times := _times(child.span))]
-        ended.sort(key=lambda pair: pair[0][1], reverse=True)
-        for (child_start, child_end), child in ended:
+        row, start, until = stack.pop()
+        ended = [(*times, child) for child in tree.children(row) if (times := _times(child.span))]
+        if len(ended) > 1:
+            ended.sort(key=_END, reverse=True)
+        for child_start, child_end, child in ended:
             first, last = max(child_start, start), min(child_end, until)
             if first >= last:
                 continue
             if last < until:
-                own.append((last, until))
+                pieces.append(Piece(row.at, last, until))
             stack.append((child, first, last))
             until = first
             if until <= start:
                 break
         if start < until:
-            own.append((start, until))
+            pieces.append(Piece(row.at, start, until))
     return pieces

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from tracing.pipeline import normalise
 from tracing.pipeline.http.query_args import ArgumentError, read_args
 from tracing.pipeline.store.port import SpanStore
+from tracing.pipeline.tree import Row
 from tracing.ui.compare import compare
+from tracing.ui.names import name_of
 from tracing.ui.render import Renderer, Step, place_of
 from tracing.ui.story import STEPS_MAX, story
-from tracing.ui.view import Row, Waterfall, is_error, waterfall
+from tracing.ui.view import Waterfall, holds, is_error, waterfall
 
 _ROWS_MAX: Final = 1_000  # of one page of a waterfall; a browser stays quick with that many
 _NARROWING: Final = ("focus", "find", "errors", "orphans")
@@ -53,7 +55,7 @@ class TracePages:
         return await self._renderer.large(
             "trace.html",
             trace=trace,
-            root=trace.rows[0],
+            name=name_of(trace.rows[0].span),
             bars=trace.bars(rows[start : start + _ROWS_MAX]),
             total=len(rows),
             start=start,
@@ -145,7 +147,7 @@ def _chosen(trace: Waterfall, args: dict[str, str]) -> list[Row]:
     if args.get("errors"):
         rows = [row for row in rows if is_error(row.span)]
     if find := args.get("find", "").strip().lower():
-        rows = [row for row in rows if row.holds(find)]
+        rows = [row for row in rows if holds(row.span, find)]
     return rows
 
 

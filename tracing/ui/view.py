@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.skew import correct
 from tracing.pipeline.tail.policy import KEPT_TAG
-from tracing.pipeline.tree import Node, build, merge
+from tracing.pipeline.tree import Row, build, merge
 from tracing.ui.critical import Piece, critical_path
 from tracing.ui.names import Name, hue, member_of, name_of, show_endpoint, show_us
 
@@ -34,6 +32,7 @@ _ROUTE_TAGS: Final = (
 _ROUTE_PREFIXES: Final = ("dtab.", "edge.", "namer.", "route.")
 _PATH_PIECES_MAX: Final = 200  # drawn of one span
 _MARKS_MAX: Final = 50
+_BETWEEN: Final = "\0"  # nobody types it
 
 
 def is_error(span: V2Span) -> bool:
@@ -54,28 +53,13 @@ def bounds(spans: Sequence[V2Span]) -> tuple[int, int]:
     return start, max(ends, default=start) - start
 
 
-# A struct: 100,000 of them take 30 ms to make, frozen dataclasses 170. gc=False: nothing that a row
-# points at knows of rows.
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """A span's place in the waterfall."""
-
-    node: Node
-    span: V2Span
-    depth: int
-
-    @property
-    def name(self) -> Name:
-        """What it is called."""
-        return name_of(self.span)
-
-    def holds(self, text: str) -> bool:
-        """Whether the text, in small letters, stands anywhere in the span."""
-        span = self.span
-        name = self.name
-        texts = [name.who, name.what, span.id, span.service or "", span.name or ""]
-        texts += [span.remote_service or "", *(span.tags or ()), *(span.tags or {}).values()]
-        texts += [note.value for note in span.annotations or ()]
-        return any(text in one.lower() for one in texts)
+def holds(span: V2Span, text: str) -> bool:
+    """Whether the text, in small letters, stands anywhere in the span."""
+    tags = span.tags or {}
+    texts = [*name_of(span), span.id, span.service or "", span.name or ""]
+    texts += [span.remote_service or "", *tags, *tags.values()]
+    texts += [note.value for note in span.annotations or ()]
+    return text in _BETWEEN.join(texts).lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +105,7 @@ class Waterfall:
 
     trace_id: str
     rows: list[Row]
-    path: dict[int, list[Piece]]
+    path: list[Piece]
     start_us: int
     took_us: int
     depth: int
@@ -140,75 +124,57 @@ class Waterfall:
     def bars(self, rows: Sequence[Row]) -> list[Bar]:
         """Some of the rows as they are drawn."""
         scale = _Scale(self.start_us, self.took_us)
+        path: dict[int, list[Piece]] = {row.at: [] for row in rows}
+        for piece in self.path:
+            if piece.at in path:
+                path[piece.at].append(piece)
         return [
-            _bar(
-                row,
-                self.path.get(id(row.node), ()),
-                scale,
-                orphan=row.span.parent_id in self.orphans,
-            )
+            _bar(row, path[row.at], scale, orphan=row.span.parent_id in self.orphans)
             for row in rows
         ]
 
     def index(self, span_id: str) -> int | None:
         """The number of a span's first row."""
-        return next((at for at, row in enumerate(self.rows) if row.span.id == span_id), None)
+        return next((row.at for row in self.rows if row.span.id == span_id), None)
 
     def below(self, span_id: str) -> list[Row]:
         """A span and everything under it, its depth the first; empty when it is not here."""
         first = self.index(span_id)
         if first is None:
             return []
-        top = self.rows[first].depth
-        last = first + 1
-        while last < len(self.rows) and self.rows[last].depth > top:
-            last += 1
-        return [Row(row.node, row.span, row.depth - top) for row in self.rows[first:last]]
+        top = self.rows[first]
+        return [
+            Row(row.span, row.depth - top.depth, row.at, row.size, row.children)
+            for row in self.rows[first : first + top.size]
+        ]
 
 
 def waterfall(spans: Sequence[V2Span]) -> Waterfall:
     """A trace's spans as rows. Shape: at least one span."""
-    merged = merge(spans)
-    root = build(merged)
-    correct(root)
-    rows = _ordered(root)
-    lost: list[V2Span] = []
-    if len(rows) < len(merged):
-        # By id and place, for the clocks' correction made new spans of some.
-        there = {(row.span.id, row.span.shared, row.span.local_endpoint) for row in rows}
-        lost = [s for s in merged if (s.id, s.shared, s.local_endpoint) not in there]
-        rows += [Row(Node(span), span, 0) for span in lost]
-    start_us, took_us = bounds([row.span for row in rows])
-    ids = {row.span.id for row in rows}
-    named = {row.span.parent_id for row in rows if not row.span.shared} - {None}
-    counted = Counter(member_of(row.span) for row in rows)
+    tree = build(merge(spans))
+    correct(tree)
+    rows = tree.rows + [
+        Row(span, 0, at, 1, 0) for at, span in enumerate(tree.cut_off, len(tree.rows))
+    ]
+    shown = [row.span for row in rows]
+    start_us, took_us = bounds(shown)
+    ids = {span.id for span in shown}
+    named = {span.parent_id for span in shown if not span.shared} - {None}
+    counted = Counter(map(member_of, shown))
     return Waterfall(
-        trace_id=merged[0].trace_id,
+        trace_id=shown[0].trace_id,
         rows=rows,
-        path=critical_path(root),
+        path=critical_path(tree),
         start_us=start_us,
         took_us=took_us,
         depth=1 + max(row.depth for row in rows),
         members=[(name, number, hue(name)) for name, number in counted.most_common()],
-        errors=sum(is_error(row.span) for row in rows),
-        headless=root.span is None,
-        cut_off=len(lost),
+        errors=sum(map(is_error, shown)),
+        headless=tree.root is None,
+        cut_off=len(tree.cut_off),
         orphans=frozenset(one for one in named if one is not None and one not in ids),
-        kept=next((told for row in rows if (told := (row.span.tags or {}).get(KEPT_TAG))), ""),
+        kept=next((told for span in shown if (told := (span.tags or {}).get(KEPT_TAG))), ""),
     )
-
-
-def _ordered(root: Node) -> list[Row]:
-    """Depth first, without recursion: a trace may be 10,000 spans deep."""
-    out: list[Row] = []
-    stack = [(root, 0)]
-    while stack:
-        node, depth = stack.pop()
-        if node.span is not None:
-            out.append(Row(node, node.span, depth))
-            depth += 1
-        stack.extend((child, depth) for child in reversed(node.children))
-    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +190,7 @@ class _Scale:
 
 def _bar(row: Row, path: Sequence[Piece], scale: _Scale, *, orphan: bool) -> Bar:
     span = row.span
-    name = row.name
+    name = name_of(span)
     left = scale.place(span.timestamp) if span.timestamp else 0.0
     right = scale.place(span.timestamp + (span.duration or 0)) if span.timestamp else 0.0
     tags = span.tags or {}
@@ -237,15 +203,15 @@ def _bar(row: Row, path: Sequence[Piece], scale: _Scale, *, orphan: bool) -> Bar
         depth=row.depth,
         left=left,
         width=round(right - left, 3),
-        children=len(row.node.children),
+        children=row.children,
         start=show_us(span.timestamp - scale.start_us) if span.timestamp else "?",
         took=show_us(span.duration),
         error=is_error(span),
         orphan=orphan,
         hue=hue(name.who),
         critical=tuple(
-            (scale.place(first), round(scale.place(last) - scale.place(first), 3))
-            for first, last in path[:_PATH_PIECES_MAX]
+            (first := scale.place(piece.start_us), round(scale.place(piece.end_us) - first, 3))
+            for piece in path[:_PATH_PIECES_MAX]
         ),
         marks=tuple((scale.place(at), value) for at, value in notes[:_MARKS_MAX]),
         route=tuple((key, tags[key]) for key in known + further),
