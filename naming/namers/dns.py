@@ -1,6 +1,6 @@
 """Names out of DNS: hosts by A and AAAA records, services by SRV records, each by its TTL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import dns.asyncresolver
@@ -48,7 +48,7 @@ def client(nameservers: Sequence[tuple[str, int]] = ()) -> dns.asyncresolver.Res
     return found
 
 
-class _Question(Protocol):
+class Question(Protocol):
     """What is asked for a name: its endpoints and how long they may be used."""
 
     @property
@@ -62,16 +62,30 @@ class _Question(Protocol):
 
 
 class DnsNamer:
-    """The base of both namers: watches by name, asked for while someone listens.
+    """Watches by name, asked for while someone listens. `srv_namer` and `host_namer` make one.
 
     Shape: pending until answered; neg for a name that does not exist. A server that fails is
     told by `trouble`: the last good answer stays, and before there was one the name is neg, as
-    with Linkerd, so that an alternative may serve.
+    with Linkerd, so that an alternative may serve. `read` tells what to ask for a path, or None
+    where it is no name.
+    Units: an answer is asked for anew after its TTL, `ttl_min_s` at the least; what failed or
+    does not exist, after `retry_s`.
     """
 
-    def __init__(self, prefix: Path, dns_client: dns.asyncresolver.Resolver) -> None:
+    def __init__(
+        self,
+        prefix: Path,
+        dns_client: dns.asyncresolver.Resolver,
+        read: Callable[[Path], Question | None],
+        *,
+        ttl_min_s: float = TTL_MIN_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
         self._prefix: Final = prefix
         self._client: Final = dns_client
+        self._question: Final = read
+        self._ttl_min_s: Final = ttl_min_s
+        self._retry_s: Final = retry_s
         self._records: Final[SharedTable[Path, Polled[Records]]] = SharedTable()
         self._watches: Final[SharedTable[Path, Watch[NameTree[Name]]]] = SharedTable()
 
@@ -84,17 +98,13 @@ class DnsNamer:
         """The bound name, or neg."""
         return self._watches.get(path, self._make)
 
-    def question(self, path: Path) -> _Question | None:
-        """What to ask for a path, or None if it is no name for this namer."""
-        raise NotImplementedError
-
     async def aclose(self) -> None:
         """Ask no more, whoever still listens."""
         for records in self._records.values():
             await records.aclose()
 
     def _make(self, path: Path) -> Watch[NameTree[Name]]:
-        question = self.question(path)
+        question = self._question(path)
         if question is None:
             return Always(Ok(NEG))
         name = path.take(question.size)
@@ -112,17 +122,17 @@ class DnsNamer:
 
         return Derived(compute)
 
-    def _poll(self, question: _Question) -> Polled[Records]:
+    def _poll(self, question: Question) -> Polled[Records]:
         async def ask() -> Answer[Records]:
             try:
                 records, ttl_s = await question.ask(self._client)
             except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-                return Answer(Ok(None), RETRY_S)
+                return Answer(Ok(None), self._retry_s)
             except dns.exception.DNSException as error:
-                return Answer(Failed(ResolveFailed(f"DNS: {error}")), RETRY_S)
+                return Answer(Failed(ResolveFailed(f"DNS: {error}")), self._retry_s)
             except (OSError, ResolveFailed) as error:
-                return Answer(Failed(ResolveFailed(str(error))), RETRY_S)
-            return Answer(Ok(records), min(max(ttl_s, TTL_MIN_S), TTL_MAX_S))
+                return Answer(Failed(ResolveFailed(str(error))), self._retry_s)
+            return Answer(Ok(records), min(max(ttl_s, self._ttl_min_s), TTL_MAX_S))
 
         return Polled(ask)
 
@@ -138,37 +148,47 @@ def _addr(records: Watch[Records]) -> Watch[Addr]:
     return Derived(compute)
 
 
-class SrvNamer(DnsNamer):
+def srv_namer(
+    dns_client: dns.asyncresolver.Resolver,
+    prefix: Path = SRV_PREFIX,
+    *,
+    ttl_min_s: float = TTL_MIN_S,
+    retry_s: float = RETRY_S,
+) -> DnsNamer:
     """`io.l5d.dnssrv`: `/_http._tcp.web.example`, the SRV records of that name.
 
     Shape: only the records of the lowest priority; their weights become the endpoints'.
     """
-
-    def __init__(self, dns_client: dns.asyncresolver.Resolver, prefix: Path = SRV_PREFIX) -> None:
-        super().__init__(prefix, dns_client)
-
-    def question(self, path: Path) -> _Question | None:
-        """The SRV records of the first label."""
-        name = _name(path.labels[0]) if path.labels else None
-        return None if name is None else _Service(name)
+    return DnsNamer(prefix, dns_client, _service, ttl_min_s=ttl_min_s, retry_s=retry_s)
 
 
-class HostNamer(DnsNamer):
+def host_namer(
+    dns_client: dns.asyncresolver.Resolver,
+    prefix: Path = HOST_PREFIX,
+    *,
+    ttl_min_s: float = TTL_MIN_S,
+    retry_s: float = RETRY_S,
+) -> DnsNamer:
     """`io.weir.dns`: `/web.example/8080`, the addresses of a host with that port."""
+    return DnsNamer(prefix, dns_client, _host, ttl_min_s=ttl_min_s, retry_s=retry_s)
 
-    def __init__(self, dns_client: dns.asyncresolver.Resolver, prefix: Path = HOST_PREFIX) -> None:
-        super().__init__(prefix, dns_client)
 
-    def question(self, path: Path) -> _Question | None:
-        """The A and AAAA records of the first label; the second must be a port."""
-        match path.labels:
-            case (host, port, *_) if port.isdigit() and len(port) <= len(str(PORT_MAX)):
-                name = _name(host)
-                if name is None or not 1 <= int(port) <= PORT_MAX:
-                    return None
-                return _Host(name, int(port))
-            case _:
+def _service(path: Path) -> Question | None:
+    """The SRV records of the first label."""
+    name = _name(path.labels[0]) if path.labels else None
+    return None if name is None else _Service(name)
+
+
+def _host(path: Path) -> Question | None:
+    """The A and AAAA records of the first label; the second must be a port."""
+    match path.labels:
+        case (host, port, *_) if port.isdigit() and len(port) <= len(str(PORT_MAX)):
+            name = _name(host)
+            if name is None or not 1 <= int(port) <= PORT_MAX:
                 return None
+            return _Host(name, int(port))
+        case _:
+            return None
 
 
 def _name(label: bytes) -> dns.name.Name | None:

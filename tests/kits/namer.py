@@ -1,4 +1,4 @@
-"""What every namer promises: one class of tests, and a world for each namer to pass it in."""
+"""What namers promise: classes of tests, and a world for each namer to pass them in."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,6 +37,10 @@ class World(Protocol):
 
     async def remove(self) -> None:
         """Have the name no longer exist."""
+
+
+class FrailWorld(World, Protocol):
+    """A world whose source can break."""
 
     async def spoil(self) -> None:
         """Break the source, so that the namer can no longer say what the name stands for."""
@@ -85,7 +89,7 @@ async def addr_is(addr: Watch[Addr], wanted: Addr) -> None:
 
 
 class NamerContract:
-    """Subclass it with a fixture `world`."""
+    """What every namer promises. Subclass it with a fixture `world`."""
 
     async def test_an_unknown_name_is_neg(self, world: World) -> None:
         assert isinstance(await tree_of(world.namer.lookup(world.name)), Neg)
@@ -151,16 +155,22 @@ class NamerContract:
             await until(watch, is_neg)
         assert bound.id == world.namer.prefix + world.name
 
+
+class EmptyContract:
+    """For a namer whose names may stand for no endpoint. Subclass it with a fixture `world`."""
+
     async def test_nobody_home_is_not_neg(self, world: World) -> None:
-        if not getattr(world, "can_be_empty", True):
-            return
         await world.put([])
         bound = await bound_of(world.namer, world.name)
         await addr_is(bound.addr, ReplicaSet(()))
 
-    async def test_what_fails_keeps_its_last_good_state_and_says_so(self, world: World) -> None:
-        if not getattr(world, "can_fail", True):
-            return
+
+class FrailContract:
+    """For a namer whose source can break. Subclass it with a fixture `world`."""
+
+    async def test_what_fails_keeps_its_last_good_state_and_says_so(
+        self, world: FrailWorld
+    ) -> None:
         await world.put([ONE])
         bound = await bound_of(world.namer, world.name)
         unsubscribe = bound.addr.subscribe(lambda: None)

@@ -8,16 +8,14 @@ import pytest
 from dtab import Path
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.namer import Namer
-from naming.namers.dns import HostNamer, SrvNamer, client
+from naming.namers.dns import client, host_namer, srv_namer
 from naming.namers.fs import FsNamer
 from naming.namers.static import StaticNamer
 from tests.kits.dns_server import DnsServer
-from tests.kits.namer import NamerContract, World
+from tests.kits.namer import EmptyContract, FrailContract, FrailWorld, NamerContract, World
 
 
 class StaticWorld:
-    can_fail = False
-
     def __init__(self) -> None:
         self.namer = StaticNamer()
         self.name = Path.of("web")
@@ -28,11 +26,8 @@ class StaticWorld:
     async def remove(self) -> None:
         self.namer.set({})
 
-    async def spoil(self) -> None:
-        raise NotImplementedError
 
-
-class TestStatic(NamerContract):
+class TestStatic(NamerContract, EmptyContract):
     @pytest.fixture
     def world(self) -> World:
         return StaticWorld()
@@ -55,16 +50,16 @@ class FsWorld:
         self.file.write_text("127.0.0.1 80\nnonsense\n")
 
 
-class TestFs(NamerContract):
+class TestFs(NamerContract, EmptyContract, FrailContract):
     @pytest.fixture(params=["web", "team/shop/web"])
-    async def world(self, tmp_path: File, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    async def world(
+        self, tmp_path: File, request: pytest.FixtureRequest
+    ) -> AsyncIterator[FrailWorld]:
         async with FsNamer(tmp_path) as namer:
             yield FsWorld(tmp_path, namer, Path.of(*request.param.split("/")))
 
 
 class DnsWorld:
-    can_be_empty = False  # DNS has no records without an address
-
     def __init__(self, server: DnsServer, namer: Namer, name: Path) -> None:
         self.server = server
         self.namer = namer
@@ -86,25 +81,24 @@ class DnsWorld:
 
 
 @pytest.fixture
-async def dns_server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsServer]:
-    monkeypatch.setattr("naming.namers.dns.TTL_MIN_S", 0.01)
-    monkeypatch.setattr("naming.namers.dns.RETRY_S", 0.01)
+async def dns_server() -> AsyncIterator[DnsServer]:
     async with DnsServer() as server:
         yield server
 
 
-class TestDnsHosts(NamerContract):
+# DNS has no records without an address, so its names are never empty.
+class TestDnsHosts(NamerContract, FrailContract):
     @pytest.fixture
-    async def world(self, dns_server: DnsServer) -> AsyncIterator[World]:
-        namer = HostNamer(client([("127.0.0.1", dns_server.port)]))
+    async def world(self, dns_server: DnsServer) -> AsyncIterator[FrailWorld]:
+        namer = host_namer(client([("127.0.0.1", dns_server.port)]), ttl_min_s=0.01, retry_s=0.01)
         yield DnsWorld(dns_server, namer, Path.of("web.example", "8001"))
         await namer.aclose()
 
 
-class TestDnsServices(NamerContract):
+class TestDnsServices(NamerContract, FrailContract):
     @pytest.fixture
-    async def world(self, dns_server: DnsServer) -> AsyncIterator[World]:
-        namer = SrvNamer(client([("127.0.0.1", dns_server.port)]))
+    async def world(self, dns_server: DnsServer) -> AsyncIterator[FrailWorld]:
+        namer = srv_namer(client([("127.0.0.1", dns_server.port)]), ttl_min_s=0.01, retry_s=0.01)
         yield _WeightedWorld(dns_server, namer, Path.of("_http._tcp.web.example"))
         await namer.aclose()
 
