@@ -130,9 +130,7 @@ class _Steps:
 
     def leaf(self, path: Path, dentry: Dentry | None, depth: int) -> _Part:
         """The node of a path, to which the dentry led."""
-        if not self._nodes_left:
-            raise StepsExceeded(self._nodes_max)
-        self._nodes_left -= 1
+        self._count()
         entries = self._dtab.matches(path)
         if not entries:
             return (yield from need(self._asked(path, dentry, depth)))
@@ -191,6 +189,7 @@ class _Steps:
 
     def _guarded(self, tree: NameTree[Name], place: "_Place", dentry: Dentry | None) -> _Part:
         """A branch: what fails below it is shown in its place."""
+        self._count()
         try:
             if self._nesting == NESTING_MAX:
                 raise NestingExceeded(NESTING_MAX)
@@ -237,6 +236,12 @@ class _Steps:
             return (yield from need(self._tree(tree, place)))
         except _Thrown as thrown:
             raise thrown.error from thrown
+
+    def _count(self) -> None:
+        """Of both names and branches: a long entry in a loop makes few names and many branches."""
+        if not self._nodes_left:
+            raise StepsExceeded(self._nodes_max)
+        self._nodes_left -= 1
 
     def _check(self, depth: int) -> None:
         if depth > self._depth_max:

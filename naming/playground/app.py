@@ -16,8 +16,8 @@ from starlette.templating import Jinja2Templates
 from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path
 from naming.bound import Bound
 from naming.delegation import BoundEnd, Choice, Delegation, Split, Step, Transformation
-from naming.delegator import to_json
-from naming.errors import NamingError
+from naming.delegator import TextExceeded, to_json
+from naming.errors import NamingError, StepsExceeded
 from naming.interpreter import CannotDelegateError, ConfiguredInterpreter, Interpreter
 from naming.playground.page import Question, answer
 from naming.state import Pending
@@ -26,18 +26,24 @@ from naming.waiting import answered, until
 TIMEOUT_S: Final = 2.0
 # Of which addresses may take this much; what is not known by then is shown as pending.
 ADDRESSES_S: Final = 0.5
+# As much as the admin port of several workers passes on to one.
+BODY_BYTES_MAX: Final = 1_048_576
 
 
 def playground(
-    interpreters: Mapping[str, Interpreter], tables: Mapping[str, Dtab] | None = None
+    interpreters: Mapping[str, Interpreter],
+    tables: Mapping[str, Dtab] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
 ) -> Starlette:
     """The routes `/delegator` and `/delegator.json`.
 
     Shape: `interpreters` by namespace (a router's label); `tables` are the routers' own tables,
     with which the page's form is filled. Requests without a namespace get system namers only.
+    Units: a namer has `timeout_s` to answer.
     Source: linkerd 1.7.5's admin server.
     """
-    shown = _Playground(interpreters, tables or {})
+    shown = _Playground(interpreters, tables or {}, timeout_s)
     return Starlette(
         routes=[
             Route("/delegator", shown.page, methods=["GET"]),
@@ -58,9 +64,15 @@ class _Asked:
 
 
 class _Playground:
-    def __init__(self, interpreters: Mapping[str, Interpreter], tables: Mapping[str, Dtab]) -> None:
+    def __init__(
+        self,
+        interpreters: Mapping[str, Interpreter],
+        tables: Mapping[str, Dtab],
+        timeout_s: float,
+    ) -> None:
         self._interpreters: Final = interpreters
         self._tables: Final = tables
+        self._timeout_s: Final = timeout_s
         self._bare: Final = ConfiguredInterpreter([])
         self._templates: Final = Jinja2Templates(File(__file__).parent / "templates")
 
@@ -90,7 +102,11 @@ class _Playground:
     async def answer_post(self, request: Request) -> Response:
         if request.headers.get("content-type") != "application/json":
             return Response(status_code=415)
-        body = await request.body()
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > BODY_BYTES_MAX:
+                return Response(f"Delegation request over {BODY_BYTES_MAX} bytes", 413)
         try:
             said = json.loads(body)
             asked = _Asked(said.get("namespace"), said["dtab"], said["path"])
@@ -115,12 +131,14 @@ class _Playground:
         namespace = asked.namespace
         interpreter = self._bare if namespace is None else self._interpreters.get(namespace)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 body = await _delegated(interpreter, table, path)
         except CannotDelegateError:
             return Response(f"Name Interpreter for {namespace} cannot show delegations", 501)
         except TimeoutError:
             return Response("Request timed out.", 503)
+        except (StepsExceeded, TextExceeded) as error:
+            return Response(str(error), 500)
         except NamingError:
             # A loop at the top: the original answers so, and closes the connection.
             return Response(status_code=500, headers={"connection": "close"})

@@ -1,6 +1,6 @@
 """What the page shows, as values: pure, the template only lays it out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path
@@ -71,19 +71,18 @@ def answer(question: Question, namespaces: Sequence[str], namers: Sequence[Namer
         return Page(question, namespaces, ["still waiting for a namer; ask again"])
     if isinstance(state, Failed):
         return Page(question, namespaces, [str(state.error)])
-    found = rows(state.value)
-    return Page(question, namespaces, (), found[:ROWS_MAX], max(0, len(found) - ROWS_MAX))
+    nodes = list(_nodes(state.value))
+    rows = [_row(node, depth) for node, depth in nodes[:ROWS_MAX]]
+    return Page(question, namespaces, (), rows, max(0, len(nodes) - ROWS_MAX))
 
 
-def rows(explained: Explained) -> list[Row]:
-    """The tree's nodes from top to bottom."""
-    found: list[Row] = []
+def _nodes(explained: Explained) -> Iterator[tuple[Explained, int]]:
+    """The tree's nodes from top to bottom, with their depth from 1."""
     stack = [(explained, 1)]
     while stack:
         top, depth = stack.pop()
-        found.append(_row(top, depth))
+        yield top, depth
         stack.extend([(part, depth + 1) for part in reversed(top.parts)])
-    return found
 
 
 def _row(explained: Explained, depth: int) -> Row:

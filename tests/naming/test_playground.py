@@ -8,26 +8,18 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
+from starlette.applications import Starlette
 
 from dtab import Path, read_dtab, read_path
 from naming.interpreter import ConfiguredInterpreter, Interpreter
 from naming.namers.fs import FsNamer
 from naming.playground import playground
 from naming.transformers import ConstTransformer, PortTransformer, specific_host
+from tests.kits.browser import MARKS, tab
 from tests.kits.tables import TableNamer
 
 CASES = json.loads((File(__file__).parents[1] / "vectors/data/delegator.json").read_text())["cases"]
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PORTS = {"web": 8001, "other": 8002, "refused": 8003}
 # What this application answers otherwise, and why.
 DIFFERS = {
@@ -92,23 +84,46 @@ async def test_the_delegator_answers_as_linkerd_does(case: dict[str, Any], namer
             assert got.headers[name] == wanted["headers"][name]
 
 
-async def get(path: str, found: dict[str, Interpreter], **tables: str) -> httpx.Response:
-    shown = {name: read_dtab(text) for name, text in tables.items()}
-    app = playground(found, shown)
+async def ask(app: Starlette, path: str, post: dict[str, str] | None = None) -> httpx.Response:
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://admin"
     ) as client:
-        return await client.get(path)
+        return await (client.get(path) if post is None else client.post(path, json=post))
 
 
-async def test_a_name_that_stays_pending_times_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("naming.playground.app.TIMEOUT_S", 0.01)
+async def get(path: str, found: dict[str, Interpreter]) -> httpx.Response:
+    return await ask(playground(found), path)
+
+
+async def test_a_name_that_stays_pending_times_out() -> None:
     slow = TableNamer(Path.of("#", "s"), [{"match": "/x", "gives": "pending"}])
     found: dict[str, Interpreter] = {"out": ConfiguredInterpreter([slow])}
-    got = await get("/delegator.json?namespace=out&path=/%23/s/x", found)
+    got = await ask(
+        playground(found, timeout_s=0.01), "/delegator.json?namespace=out&path=/%23/s/x"
+    )
     assert (got.status_code, got.text) == (503, "Request timed out.")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("/a => " + "~ | " * 5_000 + "/a", "Max binding steps: 5000 reached in Namer lookup"),
+        (
+            "/a => /b & /c; /b => /a; /c => /" + "x" * 500_000,
+            "Max delegation text: 16000000 characters reached",
+        ),
+    ],
+    ids=["branches", "text"],
+)
+async def test_a_loop_of_long_entries_is_told_not_shown(table: str, said: str) -> None:
+    app = playground({})
+    got = await ask(app, "/delegator.json", {"dtab": table, "path": "/a"})
+    assert (got.status_code, got.text) == (500, said)
+
+
+async def test_a_question_over_a_mebibyte_is_refused() -> None:
+    got = await ask(playground({}), "/delegator.json", {"dtab": "x" * 1_048_576, "path": "/a"})
+    assert (got.status_code, got.text) == (413, "Delegation request over 1048576 bytes")
 
 
 async def test_the_page_shows_what_is_wrong_with_a_caret(namer: FsNamer) -> None:
@@ -139,29 +154,27 @@ async def address(namer: FsNamer) -> AsyncIterator[str]:
     await task
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(not File(CHROMIUM).exists(), reason=f"{CHROMIUM} is not installed")
-async def test_a_person_types_a_path_and_a_local_dtab_and_sees_the_tree(address: str) -> None:
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        page = await browser.new_page()
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        await page.goto(address)
-        await page.get_by_label("Router").select_option("out")
-        await page.get_by_label("Path").fill("/svc/web")
-        await page.get_by_label("Base dtab").fill("/svc => /#/io.l5d.fs")
-        await page.get_by_label("Local dtab").fill("/svc/web => /svc/gone | /svc/other")
-        await page.get_by_role("button", name="Where does it go?").click()
-        tree = page.get_by_role("tree")
-        await expect(tree.get_by_role("treeitem")).to_have_count(6)
-        chosen = tree.get_by_role("treeitem").filter(has_text="127.0.0.1:8002")
-        await expect(chosen).to_contain_text("100.0%")
-        await expect(chosen).to_contain_text("by /svc => /#/io.l5d.fs at dtab:1:1")
-        lost = tree.get_by_role("treeitem").filter(has_text="127.0.0.1:8001")
-        await expect(lost).to_contain_text("not reached")
-        await page.get_by_label("Local dtab").fill("/svc/web =>")
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_role("alert")).to_contain_text("local dtab:1:12: simple expected")
-        assert problems == []
-        await browser.close()
+class TestInABrowser:
+    pytestmark = MARKS
+
+    async def test_a_person_types_a_path_and_a_local_dtab_and_sees_the_tree(
+        self, address: str
+    ) -> None:
+        async with tab() as page:
+            await page.goto(address)
+            await page.get_by_label("Router").select_option("out")
+            await page.get_by_label("Path").fill("/svc/web")
+            await page.get_by_label("Base dtab").fill("/svc => /#/io.l5d.fs")
+            await page.get_by_label("Local dtab").fill("/svc/web => /svc/gone | /svc/other")
+            await page.get_by_role("button", name="Where does it go?").click()
+            tree = page.get_by_role("tree")
+            await expect(tree.get_by_role("treeitem")).to_have_count(6)
+            chosen = tree.get_by_role("treeitem").filter(has_text="127.0.0.1:8002")
+            await expect(chosen).to_contain_text("100.0%")
+            await expect(chosen).to_contain_text("by /svc => /#/io.l5d.fs at dtab:1:1")
+            lost = tree.get_by_role("treeitem").filter(has_text="127.0.0.1:8001")
+            await expect(lost).to_contain_text("not reached")
+            await page.get_by_label("Local dtab").fill("/svc/web =>")
+            await page.keyboard.press("Enter")
+            alert = page.get_by_role("alert")
+            await expect(alert).to_contain_text("local dtab:1:12: simple expected")

@@ -15,7 +15,7 @@ from naming.bound import Bound
 from naming.compare import AnyName, Move, Way, moves
 from naming.delegate import delegate
 from naming.delegation import BoundEnd
-from naming.delegator import to_json
+from naming.delegator import TextExceeded, to_json
 from naming.explain import Explained, explain, lines
 from naming.interpreter import ConfiguredInterpreter
 from naming.lint import Finding, lint
@@ -120,7 +120,10 @@ async def _explain(name: Path, table: Dtab, namers: list[Namer], *, as_json: boo
     if as_json:
         delegated = delegate(name, table, namers).state
         if isinstance(delegated, Ok):
-            say(json.dumps(to_json(delegated.value)))
+            try:
+                say(json.dumps(to_json(delegated.value)))
+            except TextExceeded as too_much:
+                fail(f"{too_much}; without --json a line a node is shown", 1)
     elif isinstance(told, Ok):
         for line in lines(told.value):
             say(line)
