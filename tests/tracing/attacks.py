@@ -1,7 +1,8 @@
 """What is done to a collector to hurt it, and what holds each.
 
 Shape: number → (the attack, what must happen, the tests that hold it, as `file::name`);
-`test_attacks.py` checks that each is there. The numbers go on from those of the proxy's table.
+`test_attacks.py` checks that each is there. The numbers go on from those of the proxy's table, of
+which some concern every listener; its cases of framing and syntax are tried here as well.
 """
 
 from typing import Final, NamedTuple
@@ -17,7 +18,44 @@ class Attack(NamedTuple):
 
 _BAD: Final = "test_bad_input.py::"
 
+_CONNECTED: Final = "test_connections.py::"
+
 ATTACKS: Final[dict[int, Attack]] = {
+    1: Attack(
+        "heads and bodies that two readers would read in two ways; heads without end",
+        "400, 431, 501, 505; nothing that hides behind them is read",
+        (
+            _CONNECTED + "test_what_the_gateway_refuses_as_malformed_is_refused_here_too",
+            _CONNECTED + "test_what_was_asked_before_something_malformed_is_answered",
+            _CONNECTED + "test_trailers_do_not_change_what_a_body_is",
+            _CONNECTED + "test_what_goes_on_without_end_is_cut_off",
+        ),
+    ),
+    56: Attack(
+        "slow heads, bodies and readers, connections that idle",
+        "timed out; others are served",
+        (
+            _CONNECTED + "test_a_head_that_is_not_whole_in_time_is_answered_408",
+            _CONNECTED + "test_a_head_that_comes_byte_by_byte_wins_no_time",
+            _CONNECTED + "test_connections_that_idle_are_closed",
+            _CONNECTED + "test_idle_connections_shut_out_nobody",
+            _CONNECTED + "test_a_body_that_nobody_reads_may_come_but_not_for_long",
+            _CONNECTED + "test_http2_frames_that_do_not_end_are_cut_off",
+            _CONNECTED + "test_who_does_not_read_an_answer_does_not_keep_it_in_memory",
+            _CONNECTED + "test_who_opens_no_window_for_an_answer_is_reset",
+            _CONNECTED + "test_a_sender_that_reads_no_replies_of_scribe_is_not_read_either",
+            _BAD + "test_a_body_that_stops_in_the_middle_gives_its_room_back",
+        ),
+    ),
+    91: Attack(
+        "floods of pings, settings, priorities, resets; a bad stream among good ones",
+        "the connection ends, or the stream alone",
+        (
+            _CONNECTED + "test_http2_frames_that_bring_nothing_are_cut_off",
+            _CONNECTED + "test_other_calls_on_a_connection_go_on_where_one_is_bad",
+            "test_grpc.py::test_a_sender_that_resets_its_calls_again_and_again_is_cut_off",
+        ),
+    ),
     107: Attack(
         "bombs, truncated and lying packing",
         "400 or 413, memory bounded",

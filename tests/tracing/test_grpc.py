@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.kits.collecting import full
+from tests.kits.http2 import Raw
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.decode.protobuf import write_field
 from tracing.pipeline.environment import read_settings
@@ -222,63 +223,6 @@ async def test_a_hundred_calls_share_a_connection(collector: Collector) -> None:
         ]
         await asyncio.gather(*[method(message, timeout=20) for message in messages])
     assert collector.ingest.counts["grpc"].stored == 300
-
-
-class Raw:
-    """A connection whose frames the test writes itself."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self.h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
-        )
-        self.h2.initiate_connection()
-        self.events: list[h2.events.Event] = []
-        self.over = False
-
-    @classmethod
-    async def open(cls, url: str) -> "Raw":
-        host, port = url.removeprefix("http://").split(":")
-        return cls(*await asyncio.open_connection(host, int(port)))
-
-    def head(self, path: str, **more: str) -> int:
-        stream = self.h2.get_next_available_stream_id()
-        lines = {
-            ":method": "POST",
-            ":scheme": "http",
-            ":authority": "test",
-            ":path": path,
-            "content-type": "application/grpc",
-            **{name.replace("_", "-"): value for name, value in more.items()},
-        }
-        self.h2.send_headers(stream, list(lines.items()))
-        return stream
-
-    def flush(self) -> None:
-        self._writer.write(self.h2.data_to_send())
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not holds() and not self.over:
-                self.flush()
-                data = await self._reader.read(65_536)
-                if data:
-                    self.events += self.h2.receive_data(data)
-                else:
-                    self.over = True
-
-    def lines(self, stream: int) -> dict[str, str]:
-        """Head and trailers of an answer."""
-        return {
-            str(name): str(value)
-            for event in self.events
-            if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived)
-            and event.stream_id == stream
-            for name, value in event.headers or ()
-        }
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 @pytest.fixture

@@ -93,6 +93,32 @@ async def test_a_full_queue_is_503_and_counted(tmp_path: Path) -> None:
         assert counts.spans == counts.stored + counts.queued + counts.spans_dropped
 
 
+async def test_requests_are_timed_by_what_was_asked_for_and_never_by_what_it_named(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, json.dumps([GOOD]).encode())
+    await post(client, b"x")
+    for number in range(1, 4):
+        await client.get(f"/zipkin/api/v2/trace/{GOOD['traceId']}?n={number}")
+        await client.get(f"/nowhere/{number}")
+        await client.request(f"X{number}", "/zipkin")
+    text = (await client.get("/prometheus")).text
+    assert "# TYPE http_server_requests_seconds histogram\n" in text
+    told = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("http_"))
+    counts = {name: count for name, count in told.items() if "_count{" in name}
+    labels = "http_server_requests_seconds_count"
+    assert counts == {
+        f'{labels}{{method="POST",status="202",uri="/api/v2/spans"}}': "1",
+        f'{labels}{{method="POST",status="400",uri="/api/v2/spans"}}': "1",
+        f'{labels}{{method="GET",status="200",uri="/api/v2/trace/{{traceId}}"}}': "3",
+        f'{labels}{{method="GET",status="404",uri="NOT_FOUND"}}': "3",
+    }
+    first = 'http_server_requests_seconds_bucket{method="POST",status="202",uri="/api/v2/spans",le='
+    buckets = [int(count) for name, count in told.items() if name.startswith(first)]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == int(told[f'{first}"+Inf"}}']) == 1
+
+
 async def test_the_ledger_balances_under_mixed_load(
     collector: Collector, client: httpx.AsyncClient
 ) -> None:

@@ -1,9 +1,11 @@
 """What the collector counts, put together: the ledger, and metrics in two forms. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tracing.pipeline.connections import Crowd
 from tracing.pipeline.forward.forwarder import Forwarder
+from tracing.pipeline.http.timing import RequestTimes
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.store.port import SpanStore
 
@@ -16,15 +18,27 @@ Ledger = dict[str, dict[str, Any]]
 Samples = Iterator[tuple[str, float]]
 
 
+def _label(text: str) -> str:
+    """An operator's text as the value of a label."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 class Accounts:
     """The counts of one collector's parts."""
 
     def __init__(
-        self, store: SpanStore, ingest: Ingest, forwarders: Sequence[Forwarder] = ()
+        self,
+        store: SpanStore,
+        ingest: Ingest,
+        forwarders: Sequence[Forwarder],
+        times: RequestTimes,
+        crowds: Mapping[str, Crowd],
     ) -> None:
         self._store = store
         self._ingest = ingest
         self._forwarders = forwarders
+        self._times = times
+        self._crowds = crowds
 
     def ledger(self) -> Ledger:
         """Where every received span is: received == stored + exported + queued + all dropped.
@@ -93,7 +107,8 @@ class Accounts:
     def exposition(self) -> str:
         """All of it as Prometheus reads it, text format 0.0.4."""
         lines: list[str] = []
-        for name, kind, samples in (*self._of_transports(), *self._of_the_store()):
+        families = (*self._of_transports(), *self._of_connections(), *self._of_the_store())
+        for name, kind, samples in families:
             lines.append(f"# TYPE {name} {kind}")
             lines.extend(f"{name}{labels} {value}" for labels, value in samples)
         return "\n".join(lines) + "\n"
@@ -118,10 +133,21 @@ class Accounts:
         yield "weir_collector_rewritten_spans_total", "counter", rewritten
         yield "weir_collector_reading_bytes", "gauge", iter([("", self._ingest.intake.held)])
 
+    def _of_connections(self) -> Iterator[tuple[str, str, Samples]]:
+        yield "http_server_requests_seconds", "histogram", self._times.samples()
+        open_now = ((f'{{port="{port}"}}', len(crowd)) for port, crowd in self._crowds.items())
+        yield "weir_collector_connections", "gauge", open_now
+        ended = (
+            (f'{{port="{port}",reason="{reason}"}}', count)
+            for port, crowd in self._crowds.items()
+            for reason, count in crowd.ended.items()
+        )
+        yield "weir_collector_connections_ended_total", "counter", ended
+
     def _of_the_store(self) -> Iterator[tuple[str, str, Samples]]:
         held = self._store.counts()
         if (tail := held.tail) is not None:
-            policies = ((f'{{policy="{name}"}}', n) for name, n in tail.dropped.items())
+            policies = ((f'{{policy="{_label(name)}"}}', n) for name, n in tail.dropped.items())
             yield "weir_tail_dropped_spans_total", "counter", policies
             yield "weir_tail_waiting_spans", "gauge", iter([("", tail.waiting)])
         for name in ("sent", "refused"):

@@ -1,19 +1,22 @@
 """The collector put together: store, receivers, query API and pages on their ports."""
 
+import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from errno import EADDRINUSE
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracing.pipeline.accounts import Accounts
 from tracing.pipeline.forward.forwarding import Forwarding
-from tracing.pipeline.grpc.services import OTLP, otlp_app
+from tracing.pipeline.grpc.services import OTLP, OTLP_PATH, ZIPKIN_PATH, otlp_app
 from tracing.pipeline.http.app import CollectorApp
+from tracing.pipeline.http.collect import PATHS
 from tracing.pipeline.http.otlp import PATH, TRANSPORT, OtlpApp
 from tracing.pipeline.http.query import QueryApi
 from tracing.pipeline.http.server import HttpServer
 from tracing.pipeline.http.status import Status
+from tracing.pipeline.http.timing import RequestTimes, Timed
 from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.scribe import ScribeServer
 from tracing.pipeline.settings import Settings
@@ -22,6 +25,9 @@ from tracing.pipeline.store.port import SpanStore, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.ui.lens import front_routes
 from tracing.ui.pages import Pages
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 # How long a thread that computes may keep the others waiting (seconds; Python's own is 0.005): an
 # append needs three turns, and two searches may take one each before every one of them.
@@ -132,27 +138,36 @@ class Collector:
         intake = config.limits.intake()
         self.ingest = Ingest(store, settings.sample_rate, intake, more, config.tags.rules())
         self._forwarding = Forwarding(store, config.export)
-        self._scribe = ScribeServer(self.ingest, settings.scribe_category)
+        bounds = config.limits.bounds()
+        self._scribe = ScribeServer(self.ingest, bounds, settings.scribe_category)
         pages = Pages(store, settings) if settings.ui_enabled else None
         page = None if pages is None else pages.ledger
-        accounts = Accounts(store, self.ingest, self._forwarding.forwarders)
+        times = RequestTimes()
+        self.crowds = {"scribe": self._scribe.crowd}
+        accounts = Accounts(store, self.ingest, self._forwarding.forwarders, times, self.crowds)
         status = Status(store, accounts, settings, self.scribe_port, page)
         routes = status.routes()
         if settings.query_enabled:
             routes += QueryApi(store, settings).routes()
         if pages is not None:
             routes += status.ui_routes() + pages.routes() + front_routes(lens)
-        self.app = CollectorApp(self.ingest, settings, routes)
-        self._http = HttpServer(self.app, http)
-        self._otlp = None if otlp is None else HttpServer(OtlpApp(self.ingest), otlp)
-        self._otlp_grpc = (
-            None if otlp_grpc is None else HttpServer(otlp_app(self.ingest), otlp_grpc)
-        )
+        app = CollectorApp(self.ingest, settings, routes)
+        served: dict[str, tuple[ASGIApp, Collection[str], socket.socket | None]] = {
+            "http": (app, {*PATHS, ZIPKIN_PATH}, http),
+            TRANSPORT: (OtlpApp(self.ingest), {PATH}, otlp),
+            OTLP: (otlp_app(self.ingest), {OTLP_PATH}, otlp_grpc),
+        }
+        self._servers = {
+            name: HttpServer(Timed(one, times, paths), listener, bounds)
+            for name, (one, paths, listener) in served.items()
+            if listener is not None
+        }
+        self.crowds |= {name: server.crowd for name, server in self._servers.items()}
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return self._http.url
+        return self._servers["http"].url
 
     def places(self) -> dict[str, object]:
         """Where everything is, for a ready file."""
@@ -167,12 +182,14 @@ class Collector:
     @property
     def otlp_url(self) -> str | None:
         """Where OTLP is POSTed; None without it."""
-        return None if self._otlp is None else self._otlp.url + PATH
+        server = self._servers.get(TRANSPORT)
+        return None if server is None else server.url + PATH
 
     @property
     def otlp_grpc_url(self) -> str | None:
         """Where OTLP/gRPC is spoken; None without it."""
-        return None if self._otlp_grpc is None else self._otlp_grpc.url
+        server = self._servers.get(OTLP)
+        return None if server is None else server.url
 
     @property
     def scribe_port(self) -> int | None:
@@ -184,15 +201,12 @@ class Collector:
         self._forwarding.start()
         if self._scribe_socket is not None:
             await self._scribe.start(self._scribe_socket)
-        for server in (self._otlp, self._otlp_grpc, self._http):
-            if server is not None:
-                await server.start()
+        for server in reversed(self._servers.values()):
+            await server.start()
 
     async def aclose(self) -> None:
         """Answer what is under way, store it, and stop."""
-        for server in (self._http, self._otlp, self._otlp_grpc):
-            if server is not None:
-                await server.aclose()
+        await asyncio.gather(*(server.aclose() for server in self._servers.values()))
         await self._scribe.aclose()
         await self._forwarding.aclose()
         await self._store.aclose()

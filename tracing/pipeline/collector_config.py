@@ -8,6 +8,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import AfterValidator, Field, model_validator
 
 from config import Model, Refused
+from tracing.pipeline.connections import Bounds
 from tracing.pipeline.intake import Intake
 from tracing.pipeline.tags import TagRules
 from tracing.pipeline.tail.policy import Errors, Match, Policies, Policy, Rate, Slow
@@ -113,10 +114,25 @@ class LimitsConfig(Model):
     """Else a few senders that stop in the middle would fill it for ever. 10 MiB at 3 Mbit/s."""
     queue_bytes_max: Annotated[int, Field(ge=1)] = 64 << 20
     """Of bodies that wait for their commit."""
+    connections_max: Annotated[int, Field(ge=1)] = 1_000
+    """Of each port; past it, the one that idles longest goes."""
+    head_within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """From a request's first byte to the end of its head."""
+    idle_within_s: Annotated[float, Field(gt=0)] = 75.0
+    """Between requests: longer than the 60 s after which senders' pools drop connections."""
 
     def intake(self) -> Intake:
         """The room for messages that are not whole yet."""
         return Intake(self.reading_bytes_max, self.message_within_s)
+
+    def bounds(self) -> Bounds:
+        """Of the connections of each port."""
+        return Bounds(
+            connections_max=self.connections_max,
+            head_within_s=self.head_within_s,
+            idle_within_s=self.idle_within_s,
+            unread_within_s=self.message_within_s,
+        )
 
 
 class CollectorConfig(Model):

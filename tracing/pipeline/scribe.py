@@ -7,6 +7,7 @@ from collections import deque
 from typing import Final
 
 from tracing.pipeline.batch import Batch, batch_of
+from tracing.pipeline.connections import Alarm, Bounds, Crowd, Unread
 from tracing.pipeline.decode import scribe, thrift
 from tracing.pipeline.decode.scribe import Call
 from tracing.pipeline.ingest import Ingest
@@ -17,23 +18,24 @@ from tracing.thrift import CATEGORY, OK, TRY_LATER, ThriftError
 
 _FRAME_BYTES_MAX: Final = 16 << 20
 _WAITING_MAX: Final = 64  # frames of one connection that wait for their turn; then reading stops
-_CONNECTIONS_MAX: Final = 1_000
 
 
 class ScribeServer:
     """Accepts connections; one task each works its calls off in order."""
 
-    def __init__(self, ingest: Ingest, category: str = CATEGORY) -> None:
+    def __init__(self, ingest: Ingest, bounds: Bounds, category: str = CATEGORY) -> None:
         self._ingest = ingest
         self._category = category
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
+        self.crowd = Crowd(bounds)
 
     async def start(self, listener: socket.socket) -> None:
         """Answer on a listening socket from now on."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Connection(self._ingest, self._category, self._connections), sock=listener
+            lambda: _Connection(self._ingest, self._category, self._connections, self.crowd),
+            sock=listener,
         )
 
     async def aclose(self) -> None:
@@ -53,43 +55,84 @@ class _Connection(asyncio.Protocol):
     __slots__ = (
         "_buffer",
         "_category",
+        "_crowd",
         "_everyone",
         "_frames",
+        "_frames_bytes",
         "_held",
         "_ingest",
+        "_late",
         "_paused",
-        "_timer",
         "_transport",
+        "_unread",
+        "_unwritable",
         "task",
     )
 
-    def __init__(self, ingest: Ingest, category: str, everyone: "set[_Connection]") -> None:
+    def __init__(
+        self, ingest: Ingest, category: str, everyone: "set[_Connection]", crowd: Crowd
+    ) -> None:
         self._ingest = ingest
         self._category = category
         self._everyone = everyone
+        self._crowd = crowd
         self._buffer = bytearray()
         self._frames: deque[bytes] = deque()
+        self._frames_bytes = 0
         self._transport: asyncio.Transport | None = None
-        self._paused = False
+        self._paused = False  # too many frames wait
+        self._unwritable = False  # too many replies do
         self._held = Held(ingest.intake)
-        self._timer: asyncio.TimerHandle | None = None
+        self._late = Alarm(self._too_late)
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream is wanted")
         self._transport = transport
-        if len(self._everyone) >= _CONNECTIONS_MAX:
-            transport.abort()
-            return
+        self._unread = Unread(transport, self._crowd)
         self._everyone.add(self)
+        self._crowd.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         self._transport = None
         self._everyone.discard(self)
+        self._crowd.leave(self)
         self._buffer.clear()
-        self._time_frame(begun=False)
+        self._late.off()
+        self._unread.off()
         self._hold()
+
+    def pause_writing(self) -> None:
+        """It does not read its replies, so it may not ask for more of them."""
+        self._unwritable = True
+        self._unread.begin()
+        self._listen()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._unwritable = False
+        self._unread.off()
+        self._listen()
+
+    def turn_away(self) -> None:
+        """End at once: another needs the place."""
+        self._abort()
+
+    def _listen(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._paused or self._unwritable:
+            self._transport.pause_reading()
+            self._late.off()  # it is we who do not read its frame
+        else:
+            self._transport.resume_reading()
+            self._time_frame()
+
+    def _time_frame(self) -> None:
+        """A frame that stops in the middle would take its room for ever."""
+        if self._buffer:
+            self._late.within(self._ingest.intake.within_s)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -100,38 +143,38 @@ class _Connection(asyncio.Protocol):
             self._abort()  # the sender comes again, as it does when a connection breaks
             return
         if self._frames and (self.task is None or self.task.done()):
+            self._crowd.busy(self)
             self.task = asyncio.get_running_loop().create_task(self._work())
-        if len(self._frames) >= _WAITING_MAX and not self._paused and self._transport:
+        if len(self._frames) >= _WAITING_MAX and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self._listen()
 
     def _read_frames(self) -> None:
         """Take whole frames out of the buffer. Raises: FullError."""
-        while len(self._buffer) >= 4:  # noqa: PLR2004 - a frame's length
-            size = struct.unpack_from(">i", self._buffer)[0]
+        at = 0
+        while len(self._buffer) - at >= 4:  # noqa: PLR2004 - a frame's length
+            size = struct.unpack_from(">i", self._buffer, at)[0]
             if not 0 <= size <= _FRAME_BYTES_MAX:
                 self._abort()  # unframed, or no thrift at all: nothing can be answered
                 return
-            if len(self._buffer) < 4 + size:
+            if len(self._buffer) - at < 4 + size:
                 break
-            self._frames.append(bytes(self._buffer[4 : 4 + size]))
-            del self._buffer[: 4 + size]
-            self._time_frame(begun=False)
-        self._time_frame(begun=bool(self._buffer))
+            self._frames.append(bytes(self._buffer[at + 4 : at + 4 + size]))
+            self._frames_bytes += size
+            at += 4 + size
+        if at:
+            del self._buffer[:at]
+            self._late.off()
+        self._time_frame()
         self._hold()
 
     def _hold(self) -> None:
         """What came and was not worked off yet counts in the intake. Raises: FullError."""
-        self._held.now(len(self._buffer) + sum(map(len, self._frames)))
+        self._held.now(len(self._buffer) + self._frames_bytes)
 
-    def _time_frame(self, *, begun: bool) -> None:
-        """A frame that stops in the middle would take its room for ever."""
-        if begun and self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._ingest.intake.within_s, self._abort)
-        elif not begun and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _too_late(self) -> None:
+        self._crowd.ended["slow"] += 1
+        self._abort()
 
     def finish(self) -> None:
         """No more calls; the task, if there is one, answers those that were read and closes."""
@@ -150,12 +193,14 @@ class _Connection(asyncio.Protocol):
         """Work off what was read, also for a sender that has gone."""
         while self._frames:
             frame = self._frames.popleft()
+            self._frames_bytes -= len(frame)
             self._hold()
             try:
                 call = scribe.read_call(frame, self._category)
             except ThriftError:
                 self._ingest.refuse("scribe", 0)
                 self._frames.clear()
+                self._frames_bytes = 0
                 self._hold()
                 self._abort()
                 return
@@ -167,7 +212,8 @@ class _Connection(asyncio.Protocol):
                 transport.write(struct.pack(">i", len(reply)) + reply)
             if self._paused and len(self._frames) < _WAITING_MAX // 2:
                 self._paused = False
-                transport.resume_reading()
+                self._listen()
+        self._crowd.idle(self)
 
     async def _answer(self, call: Call) -> bytes:
         if call.messages is None:

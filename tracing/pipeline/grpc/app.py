@@ -31,8 +31,6 @@ class GrpcApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One call. Refusals are answers of status 200 whose grpc-status says why."""
-        if scope["type"] != "http":
-            return
         headers = dict(scope["headers"])
         if scope["http_version"] != "2":
             await answer(send, 505, "gRPC needs HTTP/2", "text/plain", close=True)

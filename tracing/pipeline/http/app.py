@@ -48,8 +48,6 @@ class CollectorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        if scope["type"] != "http":
-            return  # no websockets; the server runs us without the lifespan protocol
         headers = dict(scope["headers"])
         method = scope["method"]
         if b"origin" in headers:

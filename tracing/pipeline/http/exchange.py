@@ -2,10 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
+from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Scope
+
+from tracing.pipeline.connections import RATE_MIN
 
 
 class Wire(Protocol):
@@ -30,6 +33,29 @@ class Wire(Protocol):
 
     def drop(self, number: int) -> None:
         """Forget a stream; one that is not over is reset."""
+
+
+def scope_of(headers: Iterable[tuple[bytes, bytes]], places: Mapping[str, object]) -> Scope:
+    """A request's scope; the pseudo headers go where HTTP/1.1 has their like."""
+    pseudo = {name: value for name, value in headers if name.startswith(b":")}
+    lines = [(name, value) for name, value in headers if not name.startswith(b":")]
+    if b":authority" in pseudo:
+        lines.insert(0, (b"host", pseudo[b":authority"]))
+    raw, _, query = pseudo.get(b":path", b"/").partition(b"?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "2",
+        "method": pseudo.get(b":method", b"").decode("latin-1"),
+        "scheme": "http",
+        "path": unquote(raw.decode("latin-1")),
+        "raw_path": raw,
+        "query_string": query,
+        "root_path": "",
+        "headers": lines,
+        "extensions": {"http.response.trailers": {}},
+        **places,
+    }
 
 
 class Stream:
@@ -66,12 +92,19 @@ class Stream:
 
 
 class Exchange:
-    """A stream between its connection and the application."""
+    """A stream between its connection and the application.
 
-    def __init__(self, connection: Wire, number: int, stream: Stream) -> None:
+    Units: unread_within_s is how long an answer may wait to be read, besides the time that its size
+    takes at the slowest rate.
+    """
+
+    def __init__(
+        self, connection: Wire, number: int, stream: Stream, unread_within_s: float
+    ) -> None:
         self._connection = connection
         self._number = number
         self._stream = stream
+        self._unread_within_s = unread_within_s
         self._start: Message = {}
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
@@ -115,7 +148,12 @@ class Exchange:
             if end:
                 stream.answered = True
                 return
-        await self._write(body)
+        try:
+            async with asyncio.timeout(self._unread_within_s + len(body) / RATE_MIN):
+                await self._write(body)
+        except TimeoutError:
+            connection.drop(number)
+            stream.leave()
         if last and not stream.gone:
             connection.finish(number)
             stream.answered = True

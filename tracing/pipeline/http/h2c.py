@@ -1,13 +1,12 @@
-"""HTTP/2 without TLS beside HTTP/1.1 on one port: gRPC, and everything else too.
+"""HTTP/2 without TLS: gRPC, and everything else too.
 
-A connection that begins with HTTP/2's preface (prior knowledge) is served here, stream by stream,
-by the same ASGI application; any other by uvicorn.
+A connection that begins with its preface is served here, stream by stream, by the ASGI application
+that HTTP/1.1 has on the same port (http1.py).
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Final, cast
-from urllib.parse import unquote
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
 
 import h2.config
 import h2.connection
@@ -15,10 +14,11 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
-from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
-from tracing.pipeline.http.exchange import Exchange, Stream
+from tracing.pipeline.connections import Alarm, Crowd, Unread
+from tracing.pipeline.http.exchange import Exchange, Stream, scope_of
 
 # RFC 9113, 3.4
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -38,69 +38,36 @@ _TASKS_MAX: Final = 2 * _STREAMS_MAX
 # The library judges a frame's length once the frame is whole, which may be 16 MiB; a head of
 # 65 frames of 16 KiB is the most that it holds itself.
 _SILENT_MAX: Final = 65 * (16_384 + 9)
+# Frames in a row that bring nothing: pings, settings, priorities, resets, empty data (CVE-2019-9512
+# and its kin). gRPC sends a ping a second at most where it sends no data.
+_NOISE_MAX: Final = 1_000
 # RFC 9113, 8.2.2: these speak of an HTTP/1.1 connection.
 _OF_CONNECTION: Final = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
-
-
-class EitherProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, unless the first bytes are HTTP/2's."""
-
-    _first: bytes | None = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Look at the first bytes; afterwards pass everything on."""
-        first = self._first
-        if first is None:
-            super().data_received(data)
-            return
-        first += data
-        head = first[: len(PREFACE)]
-        if head == PREFACE:
-            self._become_http2(first)
-        elif PREFACE.startswith(head):
-            self._first = first
-        else:
-            self._first = None
-            super().data_received(first)
-
-    def _become_http2(self, data: bytes) -> None:
-        other = Http2Protocol(
-            cast("ASGIApp", self.app),
-            self.connections,
-            self.tasks,
-            client=self.client,
-            server=self.server,
-        )
-        self.connections.discard(self)
-        self.transport.set_protocol(other)
-        other.connection_made(self.transport)
-        other.data_received(data)
 
 
 class Http2Protocol(asyncio.Protocol):
     """One connection. Whichever side is slow, the other waits: windows one way, the socket's
     buffer the other.
 
-    Shape: connections and tasks are the server's, which waits for them in the end.
+    Shape: the state holds the server's connections and tasks, for which it waits in the end; places
+    are the scope's client and server.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        connections: set[Any],
-        tasks: set[asyncio.Task[None]],
-        *,
-        client: tuple[str, int] | None,
-        server: tuple[str, int | None] | None,
+        self, app: ASGIApp, state: ServerState, crowd: Crowd, places: Mapping[str, object]
     ) -> None:
         self._app = app
-        self._connections = connections
-        self._tasks = tasks
-        self._places = {"client": client, "server": server}
+        self._connections = cast("set[Http2Protocol]", state.connections)
+        self._tasks = state.tasks
+        self._crowd = crowd
+        self._places = places
         self._streams: dict[int, Stream] = {}
         self._under_way = 0
         self._closing = False
         self._silent = 0  # bytes that came since the last whole frame
+        self._noise = 0  # frames that came since the last that meant something
+        self._slow = Alarm(self._too_slow)
+        self._idle = Alarm(self._end)
         self._writable = asyncio.Event()
         self._writable.set()
         self._h2 = h2.connection.H2Connection(
@@ -113,16 +80,22 @@ class Http2Protocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say how much may be under way."""
         self._transport = cast("asyncio.Transport", transport)
+        self._unread = Unread(self._transport, self._crowd)
         self._connections.add(self)
         # Anew, because a setting that is changed is only sent once the peer has agreed.
         self._h2.local_settings = h2.settings.Settings(client=False, initial_values=_SETTINGS)
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW)
         self._flush()
+        self._idle.within(self._crowd.bounds.idle_within_s)
+        self._crowd.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop passes it
         """Nobody is there any more."""
         self._connections.discard(self)
+        self._crowd.leave(self)
+        for alarm in (self._slow, self._idle, self._unread):
+            alarm.off()
         for stream in self._streams.values():
             stream.leave()
         self._streams.clear()
@@ -136,22 +109,31 @@ class Http2Protocol(asyncio.Protocol):
                 self._silent = 0
                 self._on_event(event)
         except h2.exceptions.ProtocolError:
+            self._crowd.ended["malformed"] += 1
             self._flush()  # it tells the sender what was wrong
             self._transport.close()
             return
         self._flush()
-        if self._under_way > _TASKS_MAX or self._silent > _SILENT_MAX:
+        if self._silent:
+            self._slow.within(self._crowd.bounds.head_within_s)
+        else:
+            self._slow.off()
+        if self._under_way > _TASKS_MAX or self._silent > _SILENT_MAX or self._noise > _NOISE_MAX:
+            self._crowd.ended["malformed"] += 1
             self._end(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
 
     def pause_writing(self) -> None:
         """The other side does not read: neither do we, or its pings would fill our memory."""
         self._writable.clear()
         self._transport.pause_reading()
+        self._slow.off()  # it is we who do not read its frame
+        self._unread.begin()
 
     def resume_writing(self) -> None:
         """It reads again."""
         self._writable.set()
         self._transport.resume_reading()
+        self._unread.off()
 
     def shutdown(self) -> None:
         """End once what is under way is answered; the server calls this."""
@@ -159,30 +141,36 @@ class Http2Protocol(asyncio.Protocol):
         if not self._streams:
             self._end()
 
+    def turn_away(self) -> None:
+        """End at once: another needs the place."""
+        self._end()
+
+    def _too_slow(self) -> None:
+        self._crowd.ended["slow"] += 1
+        self._end(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+
     # ── streams ──────────────────────────────────────────────────────────────────────────────
 
     def _on_event(self, event: h2.events.Event) -> None:
+        self._noise += 1
         match event:
             case h2.events.RequestReceived(stream_id=int(number), headers=list(headers)):
                 self._start(number, headers)
             case h2.events.DataReceived(
                 stream_id=int(number), data=bytes(data), flow_controlled_length=int(size)
             ):
-                stream = self._streams.get(number)
-                if stream is None:
-                    self._h2.acknowledge_received_data(size, number)
-                else:
-                    stream.pieces.append((data, size))
-                    stream.tell()
+                self._take(number, data, size)
             case h2.events.StreamEnded(stream_id=int(number)):
                 if (stream := self._streams.get(number)) is not None:
                     stream.ended = True
                     stream.tell()
             case h2.events.StreamReset(stream_id=int(number)):
-                if (stream := self._streams.pop(number, None)) is not None:
+                if (stream := self._forget(number)) is not None:
                     stream.leave()
                     self._give_back(number, stream)
             case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
+                if self._streams and isinstance(event, h2.events.WindowUpdated):
+                    self._noise -= 1
                 for stream in self._streams.values():
                     stream.tell()
             case h2.events.ConnectionTerminated():
@@ -190,13 +178,25 @@ class Http2Protocol(asyncio.Protocol):
             case _:
                 pass  # priorities, pings, unknown frames: the library has answered them
 
+    def _take(self, number: int, data: bytes, size: int) -> None:
+        if data:
+            self._noise = 0
+        stream = self._streams.get(number)
+        if stream is None:
+            self._h2.acknowledge_received_data(size, number)
+        else:
+            stream.pieces.append((data, size))
+            stream.tell()
+
     def _start(self, number: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        if self._closing:
+        if self._closing or len(self._tasks) >= self._crowd.bounds.connections_max:
             self._h2.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
             return
-        scope = self._scope(headers)
+        self._crowd.busy(self)
+        self._idle.off()
+        scope = scope_of(headers, self._places)
         stream = self._streams[number] = Stream()
-        exchange = Exchange(self, number, stream)
+        exchange = Exchange(self, number, stream, self._crowd.bounds.unread_within_s)
         task = asyncio.get_running_loop().create_task(exchange.run(self._app, scope))
         self._under_way += 1
         self._tasks.add(task)
@@ -207,27 +207,6 @@ class Http2Protocol(asyncio.Protocol):
         self._under_way -= 1
         if self._closing and not self._streams:
             self._end()
-
-    def _scope(self, headers: Iterable[tuple[bytes, bytes]]) -> Scope:
-        pseudo = {name: value for name, value in headers if name.startswith(b":")}
-        lines = [(name, value) for name, value in headers if not name.startswith(b":")]
-        if b":authority" in pseudo:
-            lines.insert(0, (b"host", pseudo[b":authority"]))
-        raw, _, query = pseudo.get(b":path", b"/").partition(b"?")
-        return {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "2",
-            "method": pseudo.get(b":method", b"").decode("latin-1"),
-            "scheme": "http",
-            "path": unquote(raw.decode("latin-1")),
-            "raw_path": raw,
-            "query_string": query,
-            "root_path": "",
-            "headers": lines,
-            "extensions": {"http.response.trailers": {}},
-            **self._places,
-        }
 
     # ── called by exchanges ──────────────────────────────────────────────────────────────────
 
@@ -267,14 +246,22 @@ class Http2Protocol(asyncio.Protocol):
 
     def drop(self, number: int) -> None:
         """Forget a stream; one that is not over is reset."""
-        stream = self._streams.pop(number, None)
+        stream = self._forget(number)
         if stream is None or (stream.ended and stream.answered):
+            self._noise = 0
             return
         self._give_back(number, stream)
         # RFC 9113, 8.1: NO_ERROR after a whole answer asks the sender to stop its request.
         errors = h2.errors.ErrorCodes
         self._h2.reset_stream(number, errors.NO_ERROR if stream.answered else errors.INTERNAL_ERROR)
         self._flush()
+
+    def _forget(self, number: int) -> Stream | None:
+        stream = self._streams.pop(number, None)
+        if not self._streams:
+            self._crowd.idle(self)
+            self._idle.within(self._crowd.bounds.idle_within_s)
+        return stream
 
     def _give_back(self, number: int, stream: Stream) -> None:
         if unread := stream.unread():

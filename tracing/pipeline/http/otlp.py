@@ -53,8 +53,6 @@ class OtlpApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request: 200 once its spans are durable."""
-        if scope["type"] != "http":
-            return
         if scope["path"] != PATH:
             await answer(send, 404, f"OTLP is at {PATH}", "text/plain")
             return

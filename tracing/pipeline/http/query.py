@@ -57,7 +57,7 @@ class QueryApi:
             "spans": self._span_names,
             "remoteServices": self._remote_services,
             "traces": self._traces,
-            "trace/{trace_id}": self._trace,
+            "trace/{traceId}": self._trace,
             "traceMany": self._trace_many,
             "dependencies": self._dependencies,
             "autocompleteKeys": self._autocomplete_keys,
@@ -109,7 +109,7 @@ class QueryApi:
         return _json(await self._store.search(query) if self._settings.search_enabled else [])
 
     async def _trace(self, request: Request, _args: Args) -> Response:
-        trace_id = normalise.trace_id(request.path_params["trace_id"].strip(BLANKS))
+        trace_id = normalise.trace_id(request.path_params["traceId"].strip(BLANKS))
         trace = await self._store.trace(trace_id)
         return _json(trace) if trace else text_response(404, f"{trace_id} not found")
 

@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from tracing.pipeline.http.h2c import EitherProtocol
+from tracing.pipeline.connections import Bounds, Crowd
+from tracing.pipeline.http.http1 import EitherProtocol
 
-_KEEP_ALIVE_S: Final = 75  # longer than the 60 s after which senders' pools drop idle connections
 _CLOSING_S: Final = 3
-_CONNECTIONS_MAX: Final = 1_000
 _POLL_S: Final = 0.005
 
 
@@ -28,20 +28,20 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """One port. The listening socket is closed in the end."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, bounds: Bounds) -> None:
         self._listener = listener
+        self.crowd = Crowd(bounds)
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=EitherProtocol,
+                http=cast("type[asyncio.Protocol]", partial(EitherProtocol, crowd=self.crowd)),
                 ws="none",
                 lifespan="off",
                 access_log=False,
-                log_level="warning",
+                log_level="error",  # what is no request is counted, not told line by line
                 server_header=False,
                 backlog=2048,
-                limit_concurrency=_CONNECTIONS_MAX,
-                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_keep_alive=bounds.idle_within_s,  # type: ignore[arg-type] # or a part of one
                 timeout_graceful_shutdown=_CLOSING_S,
             )
         )

@@ -1,0 +1,212 @@
+"""HTTP/1.1 on a port, or HTTP/2 where a connection begins with its preface (h2c.py).
+
+uvicorn reads requests and sends answers. What it leaves open is bounded here: what a head may be,
+how long it and the reading of an answer may take, how long a connection may idle, and how many
+there are.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tracing.pipeline.connections import Alarm, Crowd, Unread
+from tracing.pipeline.http.h2c import PREFACE, Http2Protocol
+from wire.errors import BadRequest
+from wire.limits import Limits
+from wire.request import read_request_head
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+# Zipkin's longest question names 1,000 traces. TRACE has an answer of the application's.
+_LIMITS: Final = Limits(
+    target_bytes_max=40_000, block_bytes_max=16_384, hop_methods=True, upgrades=frozenset()
+)
+# What may come of a head that is not whole; the parser keeps it.
+_HEAD_BYTES_MAX: Final = 65_536
+# A body of 10 MiB in chunks of four bytes; of the rest, such as trailers, nobody needs as much.
+_MESSAGE_BYTES_MAX: Final = 24 << 20
+# The real server reads questions in raw UTF-8, which a request line may not hold.
+_VISIBLE: Final = bytes(range(0x80)) + b"x" * 0x80
+
+
+class EitherProtocol(HttpToolsProtocol):
+    """One connection.
+
+    Shape: a message is open from its whole head to the end of its body; then an answer may still be
+    owed, and heads behind it wait (uvicorn's pipeline).
+    """
+
+    def __init__(self, *, crowd: Crowd, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._crowd = crowd
+        self._first: bytes | None = b""
+        self._begun = False  # a head that is not whole yet
+        self._open = False
+        self._deaf = False  # nothing that follows is read
+        self._came = 0  # bytes since the head began
+        self._refusal: BadRequest | None = None
+        self._late = Alarm(self._too_late)
+
+    # ── called by the loop ───────────────────────────────────────────────────────────────────
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a place."""
+        super().connection_made(transport)
+        self._unread = Unread(transport, self._crowd)
+        self._idle()
+        self._crowd.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give it back."""
+        self._crowd.leave(self)
+        self._late.off()
+        self._unread.off()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The other side does not read."""
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        self._unread.off()
+
+    def data_received(self, data: bytes) -> None:
+        """Look at the first bytes; afterwards read them as HTTP/1.1."""
+        if self._first is not None:
+            data = self._first + data
+            head = data[: len(PREFACE)]
+            if head == PREFACE:
+                self._become_http2(data)
+                return
+            if PREFACE.startswith(head):
+                self._first = data
+                self._late.within(self._crowd.bounds.head_within_s)
+                return
+            self._first = None
+        if not self._deaf:
+            self._read(data)
+
+    def turn_away(self) -> None:
+        """End at once: another needs the place."""
+        self.transport.abort()
+
+    def _become_http2(self, data: bytes) -> None:
+        self.connections.discard(self)
+        self._crowd.leave(self)
+        self._late.off()
+        self._unset_keepalive_if_required()
+        places = {"client": self.client, "server": self.server}
+        other = Http2Protocol(cast("ASGIApp", self.app), self.server_state, self._crowd, places)
+        self.transport.set_protocol(other)
+        other.connection_made(self.transport)
+        other.data_received(data)
+
+    # ── bytes ────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, data: bytes) -> None:
+        self._came += len(data)
+        super().data_received(data)
+        if self._deaf or self.transport.is_closing():
+            return
+        if self._begun:
+            self._late.within(self._crowd.bounds.head_within_s)
+            if self._came > _HEAD_BYTES_MAX:
+                self._refuse("too_large", BadRequest("the head is too large", 431))
+        elif self._came > _MESSAGE_BYTES_MAX:
+            self._refuse("too_large", BadRequest("the body is too large", 413))
+        elif self._answered() and not self._open:
+            self._idle()  # blank lines between requests
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._begun = True
+        self._came = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of it. What follows a body in chunks belongs to no head."""
+        if not self._open:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """It is whole: refuse what the parser lets pass."""
+        self._begun = False
+        self._late.off()
+        block = b"".join([b"\r\n%b: %b" % line for line in self.headers])
+        line = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        start = b"%b %b HTTP/%b" % line
+        try:
+            read_request_head(b"%b%b\r\n\r\n" % (start.translate(_VISIBLE), block), _LIMITS)
+        except BadRequest as error:
+            self._refusal = error
+            raise
+        self._open = True
+        self._crowd.busy(self)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Its body is whole."""
+        super().on_message_complete()
+        self._open = False
+        if self._answered():
+            self._late.off()
+            self._idle()
+
+    # ── answers ──────────────────────────────────────────────────────────────────────────────
+
+    def on_response_complete(self) -> None:
+        """What nobody read of a request whose answer is sent may still come, but not for long."""
+        nothing_owed = not self.pipeline
+        super().on_response_complete()
+        if nothing_owed:
+            self._crowd.idle(self)
+            if self._open:
+                self._late.within(self._crowd.bounds.head_within_s)
+
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _idle(self) -> None:
+        if self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self._crowd.bounds.idle_within_s, self.timeout_keep_alive_handler
+            )
+
+    def _too_late(self) -> None:
+        if self._begun and not self._answered():
+            self._late.within(self._crowd.bounds.head_within_s)  # the answer before it comes first
+        else:
+            self._refuse("slow", BadRequest("the head was not whole in time", 408))
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser or the head's rules refused; uvicorn calls this."""
+        self._refuse("malformed", self._refusal or BadRequest(msg))
+
+    def _refuse(self, reason: str, error: BadRequest) -> None:
+        """Nothing more is read; what was asked before is answered, then this, where it can be."""
+        if self._deaf:
+            return
+        self._deaf = True
+        self._crowd.ended[reason] += 1
+        if not self._open and not self._answered():
+            self.cycle.keep_alive = False  # the last one's answer ends the connection
+            return
+        body_is_bad = self._open and not self._answered()
+        if not self._open or (
+            body_is_bad and not self.pipeline and not self.cycle.response_started
+        ):
+            text = error.reason.encode()
+            head = (
+                f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
+                "content-type: text/plain; charset=utf-8\r\n"
+                f"content-length: {len(text)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + text)
+        self.transport.close()
