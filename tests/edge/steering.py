@@ -41,6 +41,7 @@ NAMES = [
     b"l5d-dst-logical",
     b"l5d-dst-concrete",
     b"l5d-add-context",
+    b"l5d-name",
     b"l5d-err",
     b"l5d-retryable",
     b"l5d-success-class",

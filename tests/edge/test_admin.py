@@ -15,7 +15,7 @@ from prometheus_client.openmetrics import parser as open_parser
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
-from tests.kits.mirror import mirror
+from tests.kits.mirror import asked, mirror
 from tests.kits.running import until
 
 if TYPE_CHECKING:
@@ -235,27 +235,16 @@ def test_drain_fails_readiness_and_ends_connections_with_their_answers(
             running_edge(tmp_path, text) as edge,
             socket.create_connection(("127.0.0.1", edge.port), 10) as client,
         ):
-            assert b"Connection: close" not in asked_again(client)
+            assert b"Connection: close" not in asked(client)
             drain = f"{edge.admin}/drain"
             assert httpx.get(drain).json() == {"draining": False, "connections": 1}
             assert httpx.get(f"{edge.admin}/admin/ready").status_code == 200
             assert httpx.post(drain).json() == {"draining": True, "connections": 1}
             assert httpx.get(f"{edge.admin}/admin/ready").text == "draining\n"
             assert httpx.get(f"{edge.admin}/admin/live").status_code == 200
-            last = asked_again(client)
+            last = asked(client)
             assert last.startswith(b"HTTP/1.1 200 ")
             assert b"\r\nConnection: close" in last
             assert client.recv(1) == b""
             until(lambda: httpx.get(drain).json()["connections"] == 0)
             assert ask(edge).startswith(b"HTTP/1.1 200 ")  # who comes is still served
-
-
-def asked_again(client: socket.socket) -> bytes:
-    """One more request on an open connection; its answer."""
-    client.sendall(b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n")
-    got = b""
-    while b"\r\n\r\n" not in got.partition(b"\r\n\r\n")[2]:  # the mirror's body ends so
-        more = client.recv(65_536)
-        assert more, got
-        got += more
-    return got

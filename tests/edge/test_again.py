@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.edge.steering import COOKIES, FORMS, HEADERS, OVERRIDES, PATHS, TRACES, Attempt
 from tests.edge.test_steering import MARK, Set, a_stage
+from tests.kits.played import up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,12 +73,7 @@ class Client:
 
     @staticmethod
     def _answer(sock: socket.socket) -> bytes:
-        got = b""
-        while b"\r\n\r\n" not in got:
-            more = sock.recv(65_536)
-            assert more, got
-            got += more
-        head, _, body = got.partition(b"\r\n\r\n")
+        head, _, body = up_to(sock, b"\r\n\r\n").partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
         while length is not None and len(body) < int(length[1]):
             body += sock.recv(65_536)

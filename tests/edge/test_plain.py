@@ -14,6 +14,7 @@ from edge.edge_config import EdgeConfig
 from edge.face import EdgeFace
 from edge.plain import PlainFace
 from proxy.call import Peer
+from tests.edge.faces import believed, passed_on
 from wire.errors import BadRequest, BadResponse
 from wire.head import header_lines
 from wire.limits import EDGE_LIMITS
@@ -100,9 +101,7 @@ def test_requests_are_edited_alike(
             request = read_request_head(raw, EDGE_LIMITS)
         except BadRequest:
             return
-        read = face.read(request, PEER)
-        assert isinstance(read, tuple)
-        blocks.append(face.upstream_block(request, read[0], PEER))
+        blocks.append(passed_on(face, request, PEER))
     assert normal(blocks[0]) == normal(blocks[1])
 
 
@@ -133,9 +132,7 @@ def test_nothing_of_ours_passes_whatever_an_outsider_sends(lines: list[str], hos
             request = read_request_head(raw, EDGE_LIMITS)
         except BadRequest:
             return
-        read = face.read(request, PEER)
-        assert isinstance(read, tuple)
-        context, _ = read
+        context, _ = believed(face, request, PEER)
         assert (context.local, context.trace, context.trusted) == (b"", None, False)
         passed = header_lines(face.upstream_block(request, context, PEER))
         names = [name.lower() for name, _ in passed]

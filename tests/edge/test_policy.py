@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import pytest
 
 from config import load
-from dtab import read_dtab
 from edge.assembly import assemble
-from edge.capability import ENTRIES_MAX, Capability
-from edge.context import EdgeContext
 from edge.edge_config import EdgeConfig
 from edge.face import EdgeFace
-from edge.hosts import HostTable, normal_host
 from edge.trail import Trail
 from proxy.call import Peer
-from wire.limits import EDGE_LIMITS
-from wire.request import RequestHead, read_request_head
+from tests.edge.faces import PEER, believed, face_of, head, passed_on
+from tests.edge.steering import NAMES
 
-PEER = Peer("10.9.8.7", 1234)
+if TYPE_CHECKING:
+    from edge.context import EdgeContext
+
 CONFIG = """
 hosts: [www.hello.world, "*.example"]
 trust:
@@ -33,19 +32,7 @@ tracing: {sample_rate: 0.25}
 """
 
 
-def face_of(text: str) -> EdgeFace:
-    return EdgeFace(assemble(load(EdgeConfig, text, source="edge.yml")).face)
-
-
 FACE = face_of(CONFIG)
-
-
-def head(
-    *lines: bytes, host: bytes = b"www.hello.world", target: bytes = b"/", method: bytes = b"GET"
-) -> RequestHead:
-    start = method + b" " + target + b" HTTP/1.1"
-    raw = b"\r\n".join((start, b"Host: " + host, *lines)) + b"\r\n\r\n"
-    return read_request_head(raw, EDGE_LIMITS)
 
 
 def decided(*lines: bytes, peer: Peer = PEER, face: EdgeFace = FACE) -> EdgeContext:
@@ -102,12 +89,9 @@ def test_what_was_said_of_a_connections_last_request_is_not_said_of_the_next() -
     for seconds, method in ((0, b"GET"), (0, b"GET"), (9, b"PUT")):
         now[0] += seconds
         request.method = method
-        read = face.read(request, PEER)
-        assert isinstance(read, tuple)
-        context = read[0]
-        assert isinstance(context, EdgeContext)
-        said.append((read[1] is None, context.tags, context.method))
-        if read[1] is None:
+        context, key = believed(face, request)
+        said.append((key is None, context.tags, context.method))
+        if key is None:
             assert face.unidentified(request, context, PEER).status == 429
     assert said == [(False, None, b"GET"), (True, None, b"GET"), (False, None, b"PUT")]
 
@@ -218,43 +202,13 @@ def test_the_tutorials_form_matches_anywhere_and_is_warned_of(value: bytes) -> N
     assert "trust rule loose" in config.warnings[0]
 
 
-OURS = [
-    b"l5d-dtab",
-    b"l5d-ctx-dtab",
-    b"l5d-ctx-trace",
-    b"l5d-ctx-deadline",
-    b"l5d-ctx-anything",
-    b"l5d-sample",
-    b"l5d-reqid",
-    b"l5d-dst-service",
-    b"l5d-dst-client",
-    b"l5d-dst-residual",
-    b"l5d-add-context",
-    b"l5d-name",
-    b"l5d-err",
-    b"l5d-retryable",
-    b"l5d-success-class",
-    b"l5d-foo",
-    b"weir-grant",
-    b"weir-debug",
-]
-
-
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*NAMES, b"weir-grant"])
 @pytest.mark.parametrize("copies", [1, 50])
 def test_every_name_of_ours_is_dropped_in_every_form(name: bytes, copies: int) -> None:
     forms = [name, name.upper(), name.title(), name.replace(b"-", b"_"), name.replace(b"-", b".")]
     for form in forms:
         request = head(*[form + b": smuggled"] * copies)
-        context, _ = read(request)
-        assert b"smuggled" not in FACE.upstream_block(request, context, PEER)
-
-
-def read(request: RequestHead, face: EdgeFace = FACE) -> tuple[EdgeContext, bytes | None]:
-    found = face.read(request, PEER)
-    assert isinstance(found, tuple)
-    assert isinstance(found[0], EdgeContext)
-    return found[0], found[1]
+        assert b"smuggled" not in passed_on(FACE, request)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +216,7 @@ def read(request: RequestHead, face: EdgeFace = FACE) -> tuple[EdgeContext, byte
 )
 def test_where_a_request_came_from_is_said_by_us(name: bytes) -> None:
     request = head(name + b": forged", b"Cookie: c=letmein")
-    context, _ = read(request)
-    block = FACE.upstream_block(request, context, PEER)
+    block = passed_on(FACE, request)
     assert b"forged" not in block
     assert b"\r\nX-Forwarded-For: 10.9.8.7\r\n" in block
 
@@ -272,113 +225,13 @@ def test_a_trusted_proxy_is_believed_about_the_client() -> None:
     face = face_of("hosts: [www.hello.world]\nproxies: [10.9.0.0/16]\n")
     lines = (b"X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.9.1.1", b"X-Forwarded-Proto: https")
     request = head(*lines)
-    context, _ = read(request, face)
+    context, _ = believed(face, request)
     assert (context.client, context.https) == ("192.0.2.7", True)
     block = face.upstream_block(request, context, PEER)
     assert b"\r\nX-Forwarded-For: 192.0.2.7, 10.9.8.7\r\n" in block
     assert b"\r\nX-Forwarded-Proto: https\r\n" in block
     stranger = face.settings.policy.decide(head(*lines), Peer("192.0.2.9", 1))
     assert (stranger.client, stranger.https) == ("192.0.2.9", False)
-
-
-@pytest.mark.parametrize(
-    ("host", "normal"),
-    [
-        (b"WWW.Hello.World", b"www.hello.world"),
-        (b"www.hello.world:8080", b"www.hello.world"),
-        (b"www.hello.world.", b"www.hello.world"),
-        (b"[::1]:80", b"[::1]"),
-    ],
-)
-def test_a_host_has_one_form(host: bytes, normal: bytes) -> None:
-    assert normal_host(host) == normal
-
-
-def test_hosts_are_exact_or_below_the_longest_suffix_or_the_default() -> None:
-    hosts = HostTable({"www.hello.world": 1, "*.Example": 2, "*.b.example": 3})
-    assert hosts.find(b"WWW.hello.world:80") == (b"www.hello.world", 1)
-    assert hosts.find(b"a.example") == (b"a.example", 2)
-    assert hosts.find(b"a.b.example") == (b"a.b.example", 3)
-    assert hosts.find(b"b.example") == (b"b.example", 2)
-    for name in (b"example", b".example", b"notexample", b"hello.world"):
-        assert hosts.find(name) == (name, None)
-    assert HostTable({"*": 1}).find(b"any") == (b"any", 1)
-
-
-def test_a_flood_of_hosts_is_not_remembered() -> None:
-    hosts = HostTable({"*.example": 1})
-    for number in range(10_000):
-        hosts.find(b"h%d.example" % number)
-        hosts.find(b"h%d.elsewhere" % number)
-    assert len(hosts._memo) <= 4_096
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "/host/w => /$/inet/169.254.169.254/80",
-        "/host/w => /srv/a | /$/inet/127.0.0.1/9990",
-        "/host/w => 0.1*/srv/a & 0.9*/$/io.buoyant.rinet/80/evil.example",
-        "/host/w => /#/io.l5d.fs/secret",
-        "/ => /srv/a",
-        "/* => /srv/a",
-        "/$/inet => /srv/a",
-        "/#/io.l5d.fs/hello => /srv/a",
-        "/host/w => /",
-        "/ok => /srv/a ; /host/w => (/srv/b | (/srv/c & /$/nil))",
-    ],
-)
-def test_an_override_may_not_leave_the_mesh(override: str) -> None:
-    assert Capability().refuses(read_dtab(override)) is not None
-    context = decided(b"Cookie: c=letmein", b"l5d-dtab: " + override.encode())
-    assert context.answer is not None
-    assert context.answer.status == 403
-
-
-@pytest.mark.parametrize(
-    "override", ["", "/host/w => /srv/w2", "/svc/* => /srv/x | ~", "/host/w => ! ; /a => $"]
-)
-def test_an_override_within_the_mesh_passes(override: str) -> None:
-    assert Capability().refuses(read_dtab(override)) is None
-
-
-@pytest.mark.parametrize(
-    ("override", "fine"),
-    [
-        ("/host/w => /srv/w2", True),
-        ("/host/w/deeper => /srv/w3/x", True),
-        ("/host/w => 1*/srv/w2 & 2*/srv/w3", True),
-        ("/host/w => ~", True),
-        ("/host => /srv/w2", False),
-        ("/host/* => /srv/w2", False),
-        ("/host/x => /srv/w2", False),
-        ("/host/w => /srv/w1", False),
-        ("/host/w => /srv", False),
-        ("/host/w => /srv/w2 | /srv/w1", False),
-        ("/host/w => /$/inet/127.0.0.1/80", False),
-    ],
-)
-def test_an_override_is_held_to_its_scope(override: str, fine: bool) -> None:
-    context = decided(b"Cookie: c=narrow", b"l5d-dtab: " + override.encode())
-    assert (context.answer is None) is fine
-
-
-def test_a_scope_may_open_addresses_by_saying_so() -> None:
-    scope = "{prefixes: [/host], targets: [/$/inet/127.0.0.1]}"
-    face = face_of(f"trust: [{{name: a, cookie: {{name: c, equals: d}}, may_override: {scope}}}]\n")
-    near, far = (
-        b"l5d-dtab: /host/w=>/$/inet/127.0.0.1/80",
-        b"l5d-dtab: /host/w=>/$/inet/10.0.0.1/80",
-    )
-    assert decided(b"Cookie: c=d", near, face=face).answer is None
-    assert decided(b"Cookie: c=d", far, face=face).answer is not None
-
-
-def test_an_override_of_very_many_entries_is_refused() -> None:
-    table = ";".join(f"/host/h{number}=>/srv/a" for number in range(ENTRIES_MAX + 1))
-    why = Capability().refuses(read_dtab(table))
-    assert why is not None
-    assert "entries" in why
 
 
 def test_the_trail_tells_each_step_and_changes_nothing() -> None:

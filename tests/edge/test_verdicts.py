@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,14 +12,15 @@ from config import load
 from edge.assembly import assemble
 from edge.context import EdgeContext
 from edge.edge_config import EdgeConfig
-from edge.face import EdgeFace
-from proxy.call import Peer, Reply
+from tests.edge.faces import PEER, believed, face_of
 from tracing.context import new_root
 from wire.limits import EDGE_LIMITS
 from wire.repeat import read_again, remember
 from wire.request import RequestHead, read_request_head
 
-PEER = Peer("10.9.8.7", 1234)
+if TYPE_CHECKING:
+    from edge.face import EdgeFace
+
 CONFIG = """
 hosts:
 - www.hello.world
@@ -46,10 +48,6 @@ TARGETS = (b"/", b"/v1/a", b"/v2", b"/.weir/grant", b"/a%41?b=%41", b"/a/../b", 
 STEADY = {"browser", "shouting", "edits", "behind"}
 
 
-def face_of(text: str) -> EdgeFace:
-    return EdgeFace(assemble(load(EdgeConfig, text, source="edge.yml")).face)
-
-
 def head(lines: bytes, target: bytes) -> bytes:
     return b"GET " + target + b" HTTP/1.1\r\n" + lines + b"\r\n\r\n"
 
@@ -63,10 +61,7 @@ def first(lines: bytes, target: bytes = b"/first") -> RequestHead:
 
 def told(face: EdgeFace, request: RequestHead) -> dict[str, object]:
     """All that the gateway decides of a request, and what goes on."""
-    read = face.read(request, PEER)
-    assert not isinstance(read, Reply)
-    context, key = read
-    assert isinstance(context, EdgeContext)
+    context, key = believed(face, request)
     context.trace = context.trace or new_root(b"12345678")
     block = face.upstream_block(request, context, PEER) if key else b""
     names = set(EdgeContext.__struct_fields__) - {"upstream", "trace"}
@@ -112,9 +107,7 @@ def test_the_id_of_a_request_is_its_own() -> None:
     face = face_of(CONFIG + "forwarding: {request_id: X-Request-Id}")
     request = first(LINES["browser"])
     for id8 in (b"1" * 8, b"2" * 8):
-        read = face.read(request, PEER)
-        assert not isinstance(read, Reply)
-        context = read[0]
+        context, _ = believed(face, request)
         context.trace = new_root(id8)
         assert id8.hex().encode() in face.upstream_block(request, context, PEER)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tests.kits.running import free_port, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -37,34 +37,46 @@ class RunningEdge:
 
 
 @contextlib.contextmanager
-def running_edge(folder: Path, config: str) -> Iterator[RunningEdge]:
-    """The gateway by this configuration, until the block ends; then it must stop at SIGTERM."""
-    file = folder / "edge.yml"
-    file.write_text(config)
-    ready = folder / "ready.json"
-    with file.with_suffix(".log").open("w") as log:
+def _running(
+    words: list[str], log: Path, ready: Callable[[], bool]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A module of Python, run beside its log, from when it is ready until the block ends."""
+    with log.open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "weir", "edge", str(file), f"--ready-file={ready}"],
-            stdout=log,
-            stderr=log,
+            [sys.executable, "-m", *words],
+            cwd=log.parent,
+            stdout=said,
+            stderr=said,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
 
     def look() -> bool:
         if process.poll() is not None:
-            raise RuntimeError(file.with_suffix(".log").read_text())
-        return ready.exists()
+            raise RuntimeError(log.read_text())
+        return ready()
 
     try:
         until(look, 30)
-        yield RunningEdge(process, file, json.loads(ready.read_text()))
+        yield process
         process.terminate()
-        assert process.wait(15) == 0
+        process.wait(15)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def running_edge(folder: Path, config: str) -> Iterator[RunningEdge]:
+    """The gateway by this configuration, until the block ends; then it must stop at SIGTERM."""
+    file = folder / "edge.yml"
+    file.write_text(config)
+    ready = folder / "ready.json"
+    words = ["weir", "edge", str(file), f"--ready-file={ready}"]
+    with _running(words, folder / "edge.log", ready.exists) as process:
+        yield RunningEdge(process, file, json.loads(ready.read_text()))
+    assert process.returncode == 0
 
 
 APP = """
@@ -91,37 +103,19 @@ SERVERS = {
 @contextlib.contextmanager
 def running_app(folder: Path, config: str, server: str) -> Iterator[RunningEdge]:
     """The gateway as an application, under another server; it has no admin port."""
-    (folder / "edge.yml").write_text(config)
+    file = folder / "edge.yml"
+    file.write_text(config)
     (folder / "app.py").write_text(APP)
     port = free_port()
-    words = [word.format(port=port) for word in SERVERS[server]]
-    with (folder / "edge.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
 
-    def look() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError((folder / "edge.log").read_text())
+    def ready() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return True
         return False
 
-    try:
-        until(look, 30)
-        facts = {"ports": {"public": port, "admin": 0}}
-        yield RunningEdge(process, folder / "edge.yml", facts)
-        process.terminate()
-        process.wait(15)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    words = [word.format(port=port) for word in SERVERS[server]]
+    with _running(words, folder / "edge.log", ready) as process:
+        yield RunningEdge(process, file, {"ports": {"public": port, "admin": 0}})
 
 
 def services(folder: Path, ports: dict[str, int]) -> Path:

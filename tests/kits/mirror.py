@@ -96,3 +96,14 @@ def mirror(name: str) -> Iterator[Mirror]:
         yield running
     finally:
         running.close()
+
+
+def asked(sock: socket.socket, host: bytes = b"www.hello.world") -> bytes:
+    """One more request to a mirror on an open connection; its whole answer."""
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    got = b""
+    while b"\r\n\r\n" not in got.partition(b"\r\n\r\n")[2]:  # the body ends so
+        more = sock.recv(65_536)
+        assert more, got
+        got += more
+    return got

@@ -23,6 +23,16 @@ def head_of(connection: socket.socket) -> bytes:
     return got
 
 
+def up_to(connection: socket.socket, mark: bytes) -> bytes:
+    """Bytes up to the mark, and whatever came along."""
+    got = b""
+    while mark not in got:
+        more = connection.recv(65_536)
+        assert more, got
+        got += more
+    return got
+
+
 @contextlib.contextmanager
 def played(
     part: Callable[[socket.socket], None], context: ssl.SSLContext | None = None
