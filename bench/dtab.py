@@ -6,12 +6,10 @@ cached bind at most 1 µs.
 """
 
 import gc
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from typing import Final
 
+from bench._cost import us
 from dtab import NEG, Alt, Dtab, Leaf, NameTree, Path, read_dtab, read_path
 from naming.bind import bind
 from naming.bound import Bound
@@ -65,28 +63,6 @@ def scan(table: Dtab, path: Path) -> NameTree[Path]:
     if not trees:
         return NEG
     return trees[0] if len(trees) == 1 else Alt(tuple(trees))
-
-
-def us(work: Callable[[], object], *, brief: bool) -> float:
-    """The median cost of one call, in microseconds of CPU."""
-    rounds, wanted_s = (5, 0.01) if brief else (15, 0.05)
-    calls = 1
-    while True:
-        start = time.process_time()
-        for _ in range(calls):
-            work()
-        spent = time.process_time() - start
-        if spent > wanted_s / 4:
-            break
-        calls *= 2
-    calls = max(1, int(calls * wanted_s / spent))
-    samples = []
-    for _ in range(rounds):
-        start = time.process_time()
-        for _ in range(calls):
-            work()
-        samples.append((time.process_time() - start) / calls * 1e6)
-    return statistics.median(samples)
 
 
 def main(argv: list[str]) -> int:

@@ -6,12 +6,11 @@ verdict alone: host, path, trust, sampling. Beside it, what is asked seldom: att
 
 import gc
 import sys
-import time
-from collections.abc import Callable
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench._cost import us
 from config import load
 from dtab import read_dtab
 from edge.assembly import assemble
@@ -70,26 +69,6 @@ def with_grants(policy: Policy) -> tuple[GrantDesk, bytes]:
         not_before_s=NOW_S, expires_s=NOW_S + 3_600,
     )  # fmt: skip
     return desk, mint(grant, key).encode()
-
-
-def us(work: Callable[[], object], *, brief: bool) -> float:
-    """The least cost of one call, in microseconds of CPU: what others do only adds to it."""
-    rounds, wanted_s = (5, 0.01) if brief else (15, 0.1)
-    calls, spent = 64, 0.0
-    while spent < wanted_s / 4:
-        calls *= 2
-        start = time.process_time()
-        for _ in range(calls):
-            work()
-        spent = time.process_time() - start
-    calls = max(1, int(calls * wanted_s / spent))
-    samples = []
-    for _ in range(rounds):
-        start = time.process_time()
-        for _ in range(calls):
-            work()
-        samples.append((time.process_time() - start) / calls * 1e6)
-    return min(samples)
 
 
 def main(argv: list[str]) -> int:
