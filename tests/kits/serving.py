@@ -23,6 +23,24 @@ if TYPE_CHECKING:
 GET: Final = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"
 
 
+def mesh_config(folder: Path, port: int, *, top: str = "", router: str = "") -> str:
+    """A mesh with one router `out`, where `web` is at the port; more lines for it and on top."""
+    names = folder / "names"
+    names.mkdir(exist_ok=True)
+    (names / "web").write_text(f"127.0.0.1 {port}\n")
+    return f"""
+admin: {{port: 0}}
+{top}
+namers: [{{kind: io.l5d.fs, rootDir: {names}}}]
+routers:
+- protocol: http
+  label: out
+  dtab: /svc => /#/io.l5d.fs
+  servers: [{{port: 0}}]
+  {router}
+"""
+
+
 class Serving:
     """A serving command: its ports, its log, its signals."""
 

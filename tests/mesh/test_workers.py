@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from tests.kits.running import alive, until
-from tests.kits.serving import GET, Load, serving
+from tests.kits.serving import GET, Load, mesh_config, serving
 from tests.kits.sockets import connected, upstream, whole_request
 
 if TYPE_CHECKING:
@@ -16,20 +16,8 @@ if TYPE_CHECKING:
 
 
 def config(folder: Path, port: int, workers: int) -> str:
-    names = folder / "names"
-    names.mkdir(exist_ok=True)
-    (names / "web").write_text(f"127.0.0.1 {port}\n")
-    return f"""
-admin: {{port: 0}}
-workers: {workers}
-accessLog: {{path: {folder / "access.log"}, format: "{{status}} {{service}}"}}
-namers: [{{kind: io.l5d.fs, rootDir: {names}}}]
-routers:
-- protocol: http
-  label: out
-  dtab: /svc => /#/io.l5d.fs
-  servers: [{{port: 0}}]
-"""
+    log = f'{{path: {folder / "access.log"}, format: "{{status}} {{service}}"}}'
+    return mesh_config(folder, port, top=f"workers: {workers}\naccessLog: {log}")
 
 
 async def test_a_killed_worker_loses_only_its_own_requests(tmp_path: Path) -> None:

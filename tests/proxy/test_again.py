@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from proxy.listener import ListenerSettings
 from tests.kits.conversation import Conversation
 from tests.kits.one_way import engine
 from tests.kits.sockets import GREETING, connected, upstream, whole_request
@@ -33,18 +32,6 @@ async def test_the_same_lines_reach_the_upstream_with_each_target() -> None:
                 await client.ask(ORDINARY % number)
         assert behind.seen == b"".join(ORDINARY % number for number in range(5))
         assert len(way.ends) == 5
-
-
-async def test_the_last_request_that_a_connection_may_send_ends_it() -> None:
-    settings = ListenerSettings(requests_max=3)
-    async with (
-        upstream() as behind,
-        engine(behind.port, settings=settings) as (_, port, _l),
-        connected(port) as client,
-    ):
-        heads = [(await client.ask(ORDINARY % number))[0] for number in range(3)]
-        assert [b"Connection: close" in head for head in heads] == [False, False, True]
-        assert await client.reader.read() == b""
 
 
 async def test_a_request_in_two_pieces_behind_a_whole_one_is_one_request() -> None:

@@ -11,26 +11,13 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
 from tests.kits.peers import needs_nginx, nginx
-from tests.kits.serving import serving
+from tests.kits.serving import mesh_config, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def mesh_config(folder: Path, port: int, more: str) -> str:
-    names = folder / "names"
-    names.mkdir(exist_ok=True)
-    (names / "web").write_text(f"127.0.0.1 {port}\n")
-    return f"""
-admin: {{port: 0}}
-namers: [{{kind: io.l5d.fs, rootDir: {names}}}]
-routers:
-- protocol: http
-  label: out
-  dtab: /svc => /#/io.l5d.fs
-  servers: [{{port: 0}}]
-  {more}
-"""
+UPGRADES = "upgrades: [websocket]"
 
 
 def edge_config(port: int) -> str:
@@ -55,7 +42,9 @@ async def test_a_websocket_crosses_gateway_mesh_and_nginx(tmp_path: Path) -> Non
         service = server.sockets[0].getsockname()[1]
         with (
             nginx(tmp_path, service, websockets=True) as front,
-            serving(tmp_path, "mesh", mesh_config(tmp_path, front, "upgrades: [websocket]")) as m,
+            serving(
+                tmp_path, "mesh", mesh_config(tmp_path, front, router="upgrades: [websocket]")
+            ) as m,
             serving(gateway, "edge", edge_config(m.ports["out"])) as edge,
         ):
             port = edge.ports["public"]
@@ -71,7 +60,7 @@ async def test_a_websocket_crosses_gateway_mesh_and_nginx(tmp_path: Path) -> Non
 async def test_a_router_without_the_option_answers_as_linkerd_does(tmp_path: Path) -> None:
     async with serve(_echo, "127.0.0.1", 0) as server:
         service = server.sockets[0].getsockname()[1]
-        with serving(tmp_path, "mesh", mesh_config(tmp_path, service, "")) as mesh:
+        with serving(tmp_path, "mesh", mesh_config(tmp_path, service)) as mesh:
             port = mesh.ports["out"]
             with pytest.raises(InvalidStatus) as refused:
                 await connect("ws://web/", host="127.0.0.1", port=port)
