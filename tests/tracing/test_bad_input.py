@@ -21,14 +21,14 @@ from tracing.pipeline.collector import Collector
 from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
 from tracing.pipeline.intake import FullError, Intake
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 
 TRACE = "463ac35c9f6413ad48485a3953bb6124"
 GOOD: dict[str, Any] = {"traceId": TRACE, "id": "a2fb4a1d1a96d312", "name": "get", "timestamp": 5}
 
 
 def started(config: CollectorConfig) -> AbstractAsyncContextManager[Collector]:
-    return collecting(SqliteStore(":memory:"), Settings(config=config))
+    return collecting(MemoryStore(), Settings(config=config))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from tests.vectors.zipkin import running
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 from tracing.recorder import Recorder
 from tracing.recorder.destination import DestinationError, check_destination, open_exporter
 from tracing.recorder.exporter import ExportError
@@ -29,7 +29,7 @@ async def collector() -> AsyncIterator[Collector]:
 
 async def test_otlp_delivers_the_same_spans() -> None:
     http, otlp = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
-    collector = Collector(SqliteStore(":memory:"), Settings(), http, otlp=otlp)
+    collector = Collector(MemoryStore(), Settings(), http, otlp=otlp)
     await collector.start()
     try:
         recorder = await delivered(f"otlp+http://127.0.0.1:{otlp.getsockname()[1]}")
@@ -122,7 +122,7 @@ async def test_an_installed_exporter_is_opened_by_its_name(
 
 async def test_otlp_goes_over_grpc_too(monkeypatch: pytest.MonkeyPatch) -> None:
     http, grpc = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
-    collector = Collector(SqliteStore(":memory:"), Settings(), http, otlp_grpc=grpc)
+    collector = Collector(MemoryStore(), Settings(), http, otlp_grpc=grpc)
     await collector.start()
     url = f"http://127.0.0.1:{grpc.getsockname()[1]}"
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)

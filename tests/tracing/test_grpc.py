@@ -28,7 +28,7 @@ from tracing.pipeline.environment import read_settings
 from tracing.pipeline.grpc.services import OTLP_PATH, ZIPKIN_PATH
 from tracing.pipeline.http.collect import BODY_BYTES_MAX
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 SPAN = "eee19b7ec3c1b174"
@@ -42,7 +42,7 @@ ONE = write_field(
 
 async def started(settings: Settings) -> Collector:
     ports = [bind("127.0.0.1", 0) for _ in range(2)]
-    collector = Collector(SqliteStore(":memory:"), settings, ports[0], otlp_grpc=ports[1])
+    collector = Collector(MemoryStore(), settings, ports[0], otlp_grpc=ports[1])
     await collector.start()
     return collector
 

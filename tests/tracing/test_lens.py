@@ -13,7 +13,7 @@ from tests.kits.browser import MARKS, tab
 from tests.tracing.pages_data import traffic
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 from tracing.ui.lens import LensError, read_lens
 
 # Where `mvn dependency:get -Dartifact=io.zipkin:zipkin-lens:3.4.3` puts it, or WEIR_LENS says.
@@ -29,7 +29,7 @@ pytestmark = MARKS
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    store = SqliteStore(":memory:", keys=["http.method"])
+    store = MemoryStore(keys=["http.method"])
     settings = Settings(autocomplete_keys=("http.method",))
     started = Collector(store, settings, bind("127.0.0.1", 0), lens=read_lens(LENS))
     await started.start()

@@ -30,7 +30,7 @@ from tracing.pipeline.decode import otlp_json, otlp_proto
 from tracing.pipeline.decode.otel import to_batch
 from tracing.pipeline.decode.protobuf import write_field
 from tracing.pipeline.model import SpanError, V2Endpoint, V2Span
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 SPAN = "eee19b7ec3c1b174"
@@ -39,7 +39,7 @@ PROTO = {"content-type": "application/x-protobuf"}
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    async with collecting(SqliteStore(":memory:")) as started:
+    async with collecting(MemoryStore()) as started:
         yield started
 
 

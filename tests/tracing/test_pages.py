@@ -13,14 +13,14 @@ from tests.kits.browser import MARKS, tab
 from tests.tracing.pages_data import MARKUP, crowd, deep, hostile, traffic, wide
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 
 pytestmark = MARKS
 
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    store = SqliteStore(":memory:", keys=["http.method"])
+    store = MemoryStore(keys=["http.method"])
     settings = Settings(autocomplete_keys=("http.method",))
     started = Collector(store, settings, bind("127.0.0.1", 0))
     await started.start()

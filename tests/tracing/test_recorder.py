@@ -12,7 +12,7 @@ from tracing.encode.exchange_json import encode_records
 from tracing.exchange import Record
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 from tracing.recorder import ExportError, ExportRefusedError, Recorder, ZipkinHttpExporter
 
 
@@ -134,7 +134,7 @@ async def test_a_collector_that_comes_back_gets_what_waited() -> None:
         while recorder.retries < 2:  # noqa: ASYNC110 - a count tells nobody
             await asyncio.sleep(0.01)
     assert recorder.queued == 100
-    collector = Collector(SqliteStore(":memory:"), Settings(), bind("127.0.0.1", port))
+    collector = Collector(MemoryStore(), Settings(), bind("127.0.0.1", port))
     await collector.start()
     try:
         async with asyncio.timeout(10):

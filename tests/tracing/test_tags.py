@@ -12,7 +12,7 @@ from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.model import V2Annotation
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.tags import CUT_TAG, REDACTED, TagRules
 
 FILE = """
@@ -90,7 +90,7 @@ def test_a_file_that_asks_for_the_impossible_is_refused(text: str, place: str) -
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
     settings = Settings(config=config())
-    started = Collector(SqliteStore(":memory:"), settings, bind("127.0.0.1", 0))
+    started = Collector(MemoryStore(), settings, bind("127.0.0.1", 0))
     await started.start()
     yield started
     await started.aclose()

@@ -46,20 +46,18 @@ class Commits:
         self._wake.set()
         await done
 
-    async def some(self, within_s: float) -> bool:
-        """Wait for batches; False when none came in time."""
-        try:
-            async with asyncio.timeout(within_s):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        self._wake.clear()
-        return True
+    async def run(self) -> None:
+        """Commit what comes, until it is closed and nothing waits any more."""
+        while True:
+            while self._queue:
+                await self._commit_next()
+            if self._closed:
+                return
+            self._wake.clear()
+            await self._wake.wait()
 
-    async def commit_next(self) -> bool:
-        """Commit what waits, at most a transaction's fill; False when nothing does."""
-        if not self._queue:
-            return False
+    async def _commit_next(self) -> None:
+        """Commit what waits, at most a transaction's fill."""
         taken = self._take()
         problem: StoreError | None = None
         try:
@@ -77,12 +75,6 @@ class Commits:
                 done.set_result(None)
             else:
                 done.set_exception(problem)
-        return True
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more is taken."""
-        return self._closed
 
     def close(self) -> None:
         """Take nothing more; what waits is still to be committed."""

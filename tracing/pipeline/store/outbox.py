@@ -44,7 +44,7 @@ class Outbox:
 
     def follow(self, exporters: Sequence[str]) -> None:
         """Take these exporters and no others; new ones begin with the next block."""
-        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM block").fetchone()
+        (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM block_facts").fetchone()
         wanted = {EXPORT + name for name in exporters}
         before = self._exported_to()
         with self.transaction():
@@ -74,15 +74,12 @@ class Outbox:
         return min(self._cursors.values())
 
     def take(self, spans: int) -> None:
-        """So many spans were stored in new blocks; written down with the index."""
+        """Inside the caller's transaction: so many spans are in new blocks."""
         if self._exported_to() is None:
             self._kept += spans
+            self._db.execute(_COUNT, ("kept", self._kept))
         else:
             self._owed += spans
-
-    def write_kept(self) -> None:
-        """Inside the caller's transaction: what `take` was told."""
-        self._db.execute(_COUNT, ("kept", self._kept))
 
     def advance(self, exporter: str, number: int, refused: Iterable[int] = ()) -> None:
         """An exporter is done with every block up to this one; one transaction.

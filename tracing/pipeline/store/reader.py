@@ -1,4 +1,4 @@
-"""Reading blocks from SQLite, in whatever thread the store runs it."""
+"""Reading blocks from the log by what the index says, in whatever thread the store runs it."""
 
 import sqlite3
 import time
@@ -9,15 +9,16 @@ from typing import Final, NamedTuple
 
 from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store.bodies import spans_of
+from tracing.pipeline.store.bodies import joined, spans_of
+from tracing.pipeline.store.log import LogReader, Place
 from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace
 from tracing.pipeline.store.reading import in_order, unique
+from tracing.pipeline.store.traces import TraceReader
 
 TOO_LONG: Final = "the query takes too long; ask for less time, or for more exactly"
 _CACHED_BLOCKS_MAX: Final = 64
 _SPOILT_MAX: Final = 10_000
-_LAST_BLOCK: Final = (1 << 63) - 1
 # What an exporter takes at once.
 _LOG_BLOCKS: Final = 64
 _LOG_BYTES: Final = 1 << 20
@@ -54,15 +55,25 @@ class _Block:
 class BlockReader:
     """The blocks and what the index knows of them. One thread at a time.
 
-    Shape: spoilt takes the numbers of blocks that cannot be read; all readers share it.
+    Shape: spoilt takes the places of blocks that cannot be read whole; all readers share it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, spoilt: set[int], *, strict: bool) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        log: LogReader,
+        traces: TraceReader,
+        spoilt: set[Place],
+        *,
+        strict: bool,
+    ) -> None:
         self.db = connection
+        self._log = log
+        self._traces = traces
         self._spoilt = spoilt
         self.strict = strict
-        self._cache: OrderedDict[int, _Block] = OrderedDict()
-        self._compacted: tuple[int] | None = None
+        # By place: what lies there never changes.
+        self._cache: OrderedDict[Place, _Block] = OrderedDict()
         self._deadline_s = 0.0
 
     def allow(self, seconds: float) -> None:
@@ -77,17 +88,10 @@ class BlockReader:
             return
         self.db.execute("BEGIN")
         try:
-            self._drop_stale()
+            self._traces.look()
             yield
         finally:
             self.db.execute("COMMIT")
-
-    def _drop_stale(self) -> None:
-        """A compaction gives numbers that are known to other blocks."""
-        row = self.db.execute("SELECT spans FROM ledger WHERE entry = 'compacted'").fetchone()
-        if row != self._compacted:
-            self._compacted = row
-            self._cache.clear()
 
     def check_time(self) -> None:
         """Raises: StoreError past the time that `allow` gave."""
@@ -99,21 +103,28 @@ class BlockReader:
         return time.monotonic() > self._deadline_s
 
     def block(self, number: int) -> _Block:
-        """The spans of one block, as they came; none where it was forgotten, or spoilt."""
-        block = self._cache.get(number)
-        if block is not None:
-            self._cache.move_to_end(number)
-            return block
-        row = self.db.execute("SELECT body FROM block WHERE id = ?", (number,)).fetchone()
-        spans = None if row is None else spans_of(row[0])
-        if row is not None and spans is None and len(self._spoilt) < _SPOILT_MAX:
-            self._spoilt.add(number)
-        block = _Block(spans or [])
-        if row is not None:
-            self._cache[number] = block
+        """The spans of one block, as they came; none where it was forgotten."""
+        row = self.db.execute(
+            "SELECT segment, offset, bytes FROM block_facts WHERE id = ?", (number,)
+        ).fetchone()
+        if row is None:
+            return _Block([])
+        place = Place(*row)
+        block = self._cache.get(place)
+        if block is None:
+            block = self._cache[place] = _Block(self._read(place))
             if len(self._cache) > _CACHED_BLOCKS_MAX:
                 self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(place)
         return block
+
+    def _read(self, place: Place) -> list[V2Span]:
+        records, whole = self._log.read(place)
+        if not whole and len(self._spoilt) < _SPOILT_MAX:
+            self._spoilt.add(place)
+        parts = [spans_of(record.body) or [] for record in records]
+        return parts[0] if len(parts) == 1 else [span for part in parts for span in part]
 
     def parts(self, low: int, to: int | None = None) -> Trace:
         """Every span with this low half, normalised, once each, in order of arrival.
@@ -124,11 +135,17 @@ class BlockReader:
 
     def blocks_of(self, low: int, to: int | None = None) -> list[int]:
         """The blocks with spans of this low half, in their order."""
-        rows = self.db.execute(
-            "SELECT block FROM trace_block WHERE low = ? AND block <= ? ORDER BY block",
-            (low, _LAST_BLOCK if to is None else to),
-        )
-        return [number for (number,) in rows.fetchall()]
+        found: dict[int, None] = {}
+        for number in self._traces.blocks_of(low):
+            if to is not None and number > to:
+                break
+            # Blocks that were put together have the number of the first.
+            row = self.db.execute(
+                "SELECT id FROM block_facts WHERE id <= ? ORDER BY id DESC LIMIT 1", (number,)
+            ).fetchone()
+            if row is not None:
+                found[row[0]] = None
+        return list(found)
 
     def parts_in(self, low: int, numbers: Iterable[int]) -> Trace:
         """As parts, of these blocks."""
@@ -136,8 +153,7 @@ class BlockReader:
 
     def is_alone(self, low: int) -> bool:
         """Whether all spans with this low half lie in one block."""
-        rows = self.db.execute("SELECT 1 FROM trace_block WHERE low = ? LIMIT 2", (low,))
-        return len(rows.fetchall()) == 1
+        return len(self.blocks_of(low)) == 1
 
     def trace(self, trace_id: str) -> Trace:
         """The spans of one trace."""
@@ -152,19 +168,21 @@ class BlockReader:
     def log_after_cursor(self, exporter: str) -> list[LogBlock]:
         """The next blocks for an exporter, in the order in which they were stored."""
         rows = self.db.execute(
-            "SELECT f.id, f.spans, b.body FROM block_facts f JOIN block b USING (id)"
-            " WHERE f.id > (SELECT cursor FROM follower WHERE name = ?)"
-            " ORDER BY f.id LIMIT ?",
+            "SELECT id, segment, offset, bytes FROM block_facts"
+            " WHERE id > (SELECT cursor FROM follower WHERE name = ?)"
+            " ORDER BY id LIMIT ?",
             (EXPORT + exporter, _LOG_BLOCKS),
         )
         blocks: list[LogBlock] = []
         size = 0
-        for row in rows:
-            block = LogBlock(*row)
-            size += len(block.body)
+        for number, *row in rows:
+            place = Place(*row)
+            size += place.size
             if blocks and size > _LOG_BYTES:
                 break
-            blocks.append(block)
+            records, _ = self._log.read(place)
+            spans = sum(record.spans for record in records)
+            blocks.append(LogBlock(number, spans, joined([one.body for one in records])))
         return blocks
 
     def seen(self, kind: str, owner: str) -> list[str]:

@@ -3,13 +3,16 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, TypeVar
 
+from tracing.pipeline.store.log import LogReader, Place
 from tracing.pipeline.store.port import StoreError
 from tracing.pipeline.store.reader import TOO_LONG, BlockReader
 from tracing.pipeline.store.schema import open_reader
+from tracing.pipeline.store.traces import News, TraceReader
 
 _T = TypeVar("_T")
 
@@ -20,28 +23,30 @@ _INTERRUPTED: Final = "interrupted"
 
 
 class Readers:
-    """Two threads on a file; a database in memory is only seen by the connection that made it, so
-    there the writer's own thread reads.
+    """Two threads on the files.
 
-    Shape: spoilt has the numbers of blocks that cannot be read. Units: seconds bounds a question.
+    Shape: recent is what the index has of traces in memory; spoilt has the places of blocks that
+    cannot be read. Units: seconds bounds a question.
     """
 
     def __init__(
         self,
-        path: str,
+        path: Path,
+        folder: Path,
+        recent: Mapping[int, News],
         seconds: float,
-        memory: tuple[sqlite3.Connection, Executor] | None,
         *,
         strict: bool,
     ) -> None:
         self._path = path
+        self._folder = folder
+        self._recent = recent
         self._seconds = seconds
         self._strict = strict
-        self._memory = memory
-        self._own = None if memory else ThreadPoolExecutor(_THREADS, "store-reader")
+        self._executor = ThreadPoolExecutor(_THREADS, "store-reader")
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-        self.spoilt: set[int] = set()
+        self._opened: list[sqlite3.Connection | LogReader] = []
+        self.spoilt: set[Place] = set()
 
     async def ask(self, question: Callable[[BlockReader], _T]) -> _T:
         """The answer, from one state of the store. Raises: StoreError."""
@@ -57,27 +62,22 @@ class Readers:
                 text = TOO_LONG if late else f"{type(error).__name__}: {error}"
                 raise StoreError(text) from error
 
-        executor = self._memory[1] if self._memory else self._own
-        return await asyncio.get_running_loop().run_in_executor(executor, run)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, run)
 
     def reader(self) -> BlockReader:
         """The reader of the calling thread."""
         reader: BlockReader | None = getattr(self._local, "reader", None)
         if reader is None:
-            connection = self._memory[0] if self._memory else self._open()
-            reader = self._local.reader = BlockReader(connection, self.spoilt, strict=self._strict)
-            if not self._memory:  # there the writer would be stopped, too
-                connection.set_progress_handler(reader.is_late, _STEPS_UNLOOKED)
+            connection, log = open_reader(self._path), LogReader(self._folder)
+            self._opened += connection, log
+            traces = TraceReader(connection, self._recent)
+            reader = BlockReader(connection, log, traces, self.spoilt, strict=self._strict)
+            self._local.reader = reader
+            connection.set_progress_handler(reader.is_late, _STEPS_UNLOOKED)
         return reader
-
-    def _open(self) -> sqlite3.Connection:
-        connection = open_reader(self._path)
-        self._opened.append(connection)
-        return connection
 
     async def aclose(self) -> None:
         """Let the questions under way end, and close."""
-        if self._own is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self._own.shutdown)
-        for connection in self._opened:
-            connection.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)
+        for one in self._opened:
+            one.close()

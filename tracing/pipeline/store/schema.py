@@ -8,11 +8,12 @@ than all the rest of the collector.
 import fcntl
 import os
 import sqlite3
+from pathlib import Path
 from typing import Final
 
 from tracing.pipeline.store.port import StoreError
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 # The index of traces is written at random places: small pages, or each entry rewrites a large one.
 _PAGE_BYTES: Final = 4_096
@@ -20,13 +21,12 @@ _PAGE_BYTES: Final = 4_096
 _CHECKPOINT_PAGES: Final = 8_000
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS block (
-    id INTEGER PRIMARY KEY, stored_ms INTEGER NOT NULL, body BLOB NOT NULL
-);
 CREATE TABLE IF NOT EXISTS block_facts (
     id INTEGER PRIMARY KEY,
-    spans INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
+    spans INTEGER NOT NULL,
     min_ms INTEGER NOT NULL,
     max_ms INTEGER NOT NULL,
     duration_max INTEGER NOT NULL,
@@ -38,6 +38,8 @@ CREATE INDEX IF NOT EXISTS block_by_time ON block_facts (max_ms, min_ms);
 CREATE TABLE IF NOT EXISTS trace_block (
     low INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (low, block)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trace_news (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS arrival (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS seen (
     kind TEXT NOT NULL, owner TEXT NOT NULL, value TEXT NOT NULL, day INTEGER NOT NULL,
@@ -55,12 +57,12 @@ CREATE TABLE IF NOT EXISTS link_sum (
 """
 
 
-def lock(path: str) -> int:
+def lock(path: Path) -> int:
     """Claim the file for this process; the descriptor of the claim, which ends with the process.
 
     Two writers would give out the same block numbers. Raises: StoreError.
     """
-    descriptor = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -69,12 +71,12 @@ def lock(path: str) -> int:
     return descriptor
 
 
-def open_writer(path: str) -> sqlite3.Connection:
+def open_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes. Raises: StoreError when the file is not ours to use.
 
     Durability: a commit survives the death of the process, kill -9 included, because it is in
-    the operating system's hands (WAL, synchronous NORMAL). A power loss may take the commits
-    since the last checkpoint, at most 8,000 pages (32 MB).
+    the operating system's hands (WAL, synchronous NORMAL). What a power loss takes of the index,
+    the commits since the last checkpoint, is made again from the log.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -85,7 +87,10 @@ def open_writer(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA cache_size=-65536")  # 64 MiB: the hot part of trace_block
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, VERSION):
-            raise StoreError(f"{path} is a store of version {version}, this is version {VERSION}")
+            raise StoreError(
+                f"{path} is a store of version {version}, this is version {VERSION};"
+                " choose another directory, or start with the weir that wrote it"
+            )
         connection.executescript(_TABLES)
         connection.execute(f"PRAGMA user_version={VERSION}")
     except sqlite3.Error as error:
@@ -93,7 +98,7 @@ def open_writer(path: str) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: str) -> sqlite3.Connection:
+def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that reads beside the writer and never stops it."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only=1")

@@ -1,16 +1,14 @@
-"""The spans that wait for a verdict, in SQLite beside the blocks.
+"""The spans that wait for a verdict, in SQLite beside the index.
 
 A message is in the table of rows before it is acknowledged, and leaves it in the transaction that
-stores what is kept of it: whenever the process dies, each span is in one place. What a process
-left waiting is read back by the next one and judged when its time is over, as if nothing had been.
+writes down what is kept of it. That arrives in the log, under its number, before it leaves the
+table of arrivals: whenever the process dies, each span is in one place. What a process left waiting
+is read back by the next one and judged when its time is over, as if nothing had been.
 """
 
-import asyncio
-import contextlib
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -18,11 +16,9 @@ from tracing.pipeline.batch import Batch, batch_of, grouped
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.bodies import spans_of
 from tracing.pipeline.store.port import TailCounts
-from tracing.pipeline.store.writer import BlockWriter, Statement
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
 from tracing.pipeline.tail.window import Row, Settled, TailWindow, by_trace
 
-_SETTLE_EVERY_S: Final = 0.2
 _ROWS_AT_ONCE: Final = 32  # some 10 ms for which senders wait
 _NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
 _TABLES: Final = """
@@ -34,6 +30,7 @@ CREATE TABLE IF NOT EXISTS verdict (
 );
 """
 _VERDICT: Final = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?)"
+_ARRIVE: Final = "INSERT INTO arrival VALUES (?, ?)"
 _COUNT: Final = (
     "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = spans + ?2"
 )
@@ -41,6 +38,16 @@ _ACCEPTED: Final = "tail.accepted"
 _KEPT: Final = "tail.kept"
 _DROPPED: Final = "tail.dropped."
 _SPOILT: Final = "spoilt"
+
+
+Statement = tuple[str, tuple[object, ...]]
+
+
+class Arrival(NamedTuple):
+    """What was kept of a row, on its way to the log."""
+
+    number: int
+    batch: Batch
 
 
 class _Judged(NamedTuple):
@@ -53,16 +60,13 @@ class _Judged(NamedTuple):
 
 
 class WaitingRoom:
-    """Holds messages for the window's time, then stores what is kept of them.
+    """Holds messages for the window's time, then hands over what is kept of them.
 
     Belongs to the store's writer thread; counts may be read from anywhere.
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, blocks: BlockWriter, window: TailWindow
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, window: TailWindow) -> None:
         self._db = connection
-        self._blocks = blocks
         self._window = window
         connection.executescript(_TABLES)
         self._dropped_now: dict[str, int] = {}
@@ -75,6 +79,7 @@ class WaitingRoom:
             if entry.startswith(_DROPPED)
         }
         self._next = 1
+        self._next_arrival = 1
         self._read_back()
         self._read = window.spans
 
@@ -108,16 +113,22 @@ class WaitingRoom:
         for number, parts in enumerate(traces, first):
             judged = self._window.judged(parts)
             statements += [(_VERDICT, (low, v.kept, v.policy, number)) for low, v in judged.items()]
-        self._blocks.append([], now_ms, [*statements, (_COUNT, (_ACCEPTED, total))])
+        self._commit([*statements, (_COUNT, (_ACCEPTED, total))])
         self._next += len(rows)
         self._accepted += total
         for number, ((body, spans), parts) in enumerate(zip(rows, traces, strict=True), first):
             self._window.hold(Row(number, now_ms, len(body), len(spans)), parts)
 
-    def settle(self, now_ms: int) -> bool:
-        """Judge and empty the oldest rows that are due, some at once; whether there were any.
+    def arrivals(self) -> list[Arrival]:
+        """What was kept and may not have reached the log; for the start of a process."""
+        rows = self._db.execute("SELECT id, body FROM arrival ORDER BY id").fetchall()
+        self._next_arrival = 1 + max((number for number, _ in rows), default=0)
+        return [Arrival(number, Batch(body, spans_of(body) or [])) for number, body in rows]
 
-        One transaction.
+    def settle(self, now_ms: int) -> list[Arrival] | None:
+        """Judge and empty the oldest rows that are due, some at once; None when there are none.
+
+        One transaction. What is kept must be in the log before it leaves the table of arrivals.
         """
         judged: list[_Judged] = []
         while len(judged) < _ROWS_AT_ONCE:
@@ -126,7 +137,7 @@ class WaitingRoom:
                 break
             judged.append(self._judge(row))
         if not judged:
-            return False
+            return None
         last = judged[-1].row.number
         dropped: Counter[str] = Counter()
         awaited: list[Statement] = []
@@ -146,18 +157,34 @@ class WaitingRoom:
             *((_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()),
             (_COUNT, (_KEPT, kept)),
         ]
+        batches = [batch_of(one.kept) for one in judged if one.kept]
+        arrivals = [Arrival(n, batch) for n, batch in enumerate(batches, self._next_arrival)]
+        statements += [(_ARRIVE, (number, batch.body)) for number, batch in arrivals]
         try:
-            batches = [batch_of(one.kept) for one in judged if one.kept]
-            self._blocks.append(batches, now_ms, statements)
+            self._commit(statements)
         except BaseException:
             for one in reversed(judged):
                 self._window.restore(one.row, one.settled)
             raise
+        self._next_arrival += len(arrivals)
         self._kept += kept
         for counts in (self._dropped, self._dropped_now):
             for policy, count in dropped.items():
                 counts[policy] = counts.get(policy, 0) + count
-        return True
+        return arrivals
+
+    def _commit(self, statements: Iterable[Statement]) -> None:
+        """Run them all or none."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, values in statements:
+                db.execute(statement, values)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:  # a full disk has SQLite roll back by itself
+                db.execute("ROLLBACK")
+            raise
 
     def _judge(self, row: Row) -> _Judged:
         read = cache(lambda: by_trace(self._spans(row.number)))
@@ -194,23 +221,6 @@ class WaitingRoom:
         )
 
 
-def release(connection: sqlite3.Connection, blocks: BlockWriter, now_ms: int) -> None:
-    """Store all that a process with a tail left waiting, for one that has none."""
-    window = TailWindow(Policies([Match(name=_NO_TAIL)]), 0)
-    room = WaitingRoom(connection, blocks, window)
-    while room.settle(now_ms):
-        pass
-
-
-async def settle_on(
-    room: WaitingRoom, run: Callable[[Callable[[], bool]], Awaitable[bool]]
-) -> None:
-    """Settle rows as they become due, a few at a time so that senders wait for no more than that.
-
-    `run` runs a job in the writer's thread.
-    """
-    while True:
-        await asyncio.sleep(_SETTLE_EVERY_S)
-        with contextlib.suppress(sqlite3.Error):  # a full disk: the rows wait on
-            while await run(lambda: room.settle(time.time_ns() // 1_000_000)):
-                pass
+def without_tail(connection: sqlite3.Connection) -> WaitingRoom:
+    """The room of a process that has no tail: it keeps all that another one left waiting."""
+    return WaitingRoom(connection, TailWindow(Policies([Match(name=_NO_TAIL)]), 0))

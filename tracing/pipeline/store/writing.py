@@ -8,7 +8,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from tracing.pipeline.store.outbox import Standing
 from tracing.pipeline.store.port import Flow, TailCounts
 from tracing.pipeline.store.waiting import WaitingRoom
-from tracing.pipeline.store.writer import BlockWriter
+from tracing.pipeline.store.writer import IndexWriter
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -32,7 +32,7 @@ class WriterThread:
     it waits again: so the counts and the queue before them never contradict each other.
     """
 
-    def __init__(self, writer: BlockWriter, room: WaitingRoom | None) -> None:
+    def __init__(self, writer: IndexWriter, room: WaitingRoom | None) -> None:
         self._writer = writer
         self._room = room
         self.executor = ThreadPoolExecutor(1, "store-writer")
