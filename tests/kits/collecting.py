@@ -12,6 +12,8 @@ from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore, StoreBusyError
 from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.tail.policy import Policies
+from tracing.pipeline.tail.window import TailWindow
 
 
 @asynccontextmanager
@@ -37,7 +39,8 @@ async def full(folder: Path) -> AsyncIterator[tuple[Collector, Callable[[], Awai
     behind it; the queue has room for no third.
     """
     path = folder / "spans.sqlite3"
-    store = SqliteStore(path, queue_bytes_max=1)
+    tail = TailWindow(Policies([]), 0)  # what goes into a tail waits for a commit
+    store = SqliteStore(path, queue_bytes_max=1, tail=tail)
     async with collecting(store) as collector:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -25,6 +25,17 @@ def no_more_files() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def no_longer_files(size: int) -> Iterator[None]:
+    """No file grows beyond this size (bytes), as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
 def another_user() -> Iterator[None]:
     """The process owns no file that it has made so far; only root can ask for it."""
     ours = os.geteuid()

@@ -1,7 +1,6 @@
 """A store whose files were damaged: what is whole is kept, and the ledger balances."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +20,14 @@ async def killed(folder: Path) -> Path:
     copy = folder / "copy"
     for end in ("", "-wal"):
         shutil.copy(f"{path}{end}", f"{copy}{end}")
+    shutil.copytree(f"{path}-log", f"{copy}-log")
     await store.aclose()
     return copy
 
 
 def damage(path: Path, how: Callable[[bytes], bytes]) -> None:
     """Change the log of a store."""
-    log = Path(f"{path}-wal")
+    [log] = Path(f"{path}-log").iterdir()
     log.write_bytes(how(log.read_bytes()))
 
 
@@ -36,9 +36,8 @@ async def whole(path: Path) -> int:
     store = SqliteStore(path)
     found = ids(await store.search(around(limit=1_000)))
     counts = store.counts()
-    assert sorted(found) == list(range(1, counts.stored + 1))
     assert counts.standing is not None
-    assert counts.stored == sum(counts.standing) == counts.blocks
+    assert len(found) == counts.stored == sum(counts.standing)
     await store.append(batch_of([span(1_000)]))
     assert len(await store.trace(f"{1_000:016x}")) == 1
     await store.aclose()
@@ -55,10 +54,10 @@ async def test_a_torn_log_loses_its_end_and_the_ledger_balances(tmp_path: Path) 
     assert 0 < await whole(path) < BLOCKS
 
 
-async def test_a_flipped_bit_in_the_log_loses_what_follows_it(tmp_path: Path) -> None:
+async def test_a_flipped_bit_in_the_log_loses_one_message(tmp_path: Path) -> None:
     path = await killed(tmp_path)
     damage(path, lambda raw: raw[: len(raw) // 2] + b"\xff\x00" + raw[len(raw) // 2 + 2 :])
-    assert 0 < await whole(path) < BLOCKS
+    assert await whole(path) == BLOCKS - 1
 
 
 async def test_a_block_that_is_spoilt_harms_no_other(tmp_path: Path) -> None:
@@ -66,10 +65,8 @@ async def test_a_block_that_is_spoilt_harms_no_other(tmp_path: Path) -> None:
     store = SqliteStore(path, keep_bytes=1 << 30)
     for number in (1, 2, 3):
         await store.append(batch_of([span(number)]))
-    await store.services()
-    with sqlite3.connect(path) as other:
-        other.execute("UPDATE block SET body = substr(body, 5) WHERE id = 2")
-    other.close()
+        await store.services()  # each in a block of its own
+    damage(path, lambda raw: raw[: len(raw) // 2] + b"\xff\x00" + raw[len(raw) // 2 + 2 :])
     assert ids(await store.search(around())) == [3, 1]
     assert await store.trace(f"{2:016x}") == []
     assert await store.sum_links(1 << 60)

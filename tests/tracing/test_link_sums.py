@@ -61,15 +61,17 @@ CONTRADICTED = [
 ]
 
 
-@example(FAILED_LATER, [(0, 1)])
-@example(CONTRADICTED, [(0, 1)])
+@example(plan=FAILED_LATER, asked=[(0, 1)])
+@example(plan=CONTRADICTED, asked=[(0, 1)])
 @settings(deadline=None, max_examples=60)
-@given(steps, windows)
+@given(plan=steps, asked=windows)
 def test_the_sums_are_what_counting_every_trace_gives(
-    plan: list[list[V2Span] | str], asked: list[tuple[int, int]]
+    tmp_path_factory: pytest.TempPathFactory,
+    plan: list[list[V2Span] | str],
+    asked: list[tuple[int, int]],
 ) -> None:
     async def check() -> None:
-        store, plain = SqliteStore(":memory:"), MemoryStore()
+        store, plain = SqliteStore(tmp_path_factory.mktemp("sums") / "spans"), MemoryStore()
         start_ms = HOUR_MS // MINUTE_MS * MINUTE_MS
         for step in plan:
             if step == "sum":

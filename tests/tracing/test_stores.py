@@ -6,25 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.kits.limits import no_longer_files
 from tests.kits.span_store import SpanStoreContract, around, ids, span
 from tracing.pipeline.batch import batch_of
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.tail.policy import Policies
+from tracing.pipeline.tail.window import TailWindow
 
 
 class TestMemoryStore(SpanStoreContract):
     @pytest.fixture
     def store(self) -> SpanStore:
         return MemoryStore(keys=["env"])
-
-
-class TestSqliteStoreInMemory(SpanStoreContract):
-    @pytest.fixture
-    async def store(self) -> AsyncIterator[SpanStore]:
-        store = SqliteStore(":memory:", keys=["env"])
-        yield store
-        await store.aclose()
 
 
 class TestSqliteStore(SpanStoreContract):
@@ -49,23 +44,26 @@ async def test_spans_and_names_are_there_after_a_restart(tmp_path: Path) -> None
     await store.aclose()
 
 
-async def test_waiting_batches_share_a_commit_and_a_block(tmp_path: Path) -> None:
+async def test_small_messages_share_a_block(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "spans.sqlite3")
-    await asyncio.gather(*(store.append(batch_of([span(n)])) for n in range(1, 201)))
-    assert store.counts().blocks <= 4
-    assert len(await store.search(around(limit=1_000))) == 200
+    await asyncio.gather(*(store.append(batch_of([span(n)])) for n in range(1, 601)))
+    assert store.counts().blocks == 3
+    assert len(await store.search(around(limit=1_000))) == 600
     await store.aclose()
 
 
 async def test_a_full_queue_refuses_before_it_takes_anything(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "spans.sqlite3", queue_bytes_max=100)
+    tail = TailWindow(Policies([]), 0)
+    store = SqliteStore(tmp_path / "spans.sqlite3", queue_bytes_max=100, tail=tail)
     first = asyncio.ensure_future(store.append(batch_of([span(1)])))
     await asyncio.sleep(0)
     with pytest.raises(StoreBusyError):
         await store.append(batch_of([span(2)]))
     await first
     await store.append(batch_of([span(3)]))
-    assert store.counts().stored == 2
+    counts = store.counts().tail
+    assert counts is not None
+    assert counts.accepted == 2
     await store.aclose()
 
 
@@ -139,7 +137,9 @@ async def test_small_blocks_are_put_together_and_nothing_is_lost(tmp_path: Path)
     for number in range(1, 101):
         tags = {"n": str(number)}
         await store.append(batch_of([span(number, tags=tags, service=f"s{number % 3}")]))
+        await store.services()  # each in a block of its own
         await store.append(batch_of([span(number % 7 + 1, number + 1_000)]))
+        await store.services()
     before = sorted(ids(await store.search(around(limit=1_000))))
     await store.compact()
     assert store.counts().blocks == 200, "the sums of links have not read them yet"
@@ -168,21 +168,34 @@ async def test_a_query_that_takes_too_long_ends_in_words(tmp_path: Path) -> None
 
 
 async def test_a_full_disk_refuses_and_harms_nothing(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "spans.sqlite3")
+    path = tmp_path / "spans.sqlite3"
+    store = SqliteStore(path)
     await store.append(batch_of([span(1)]))
     assert await store.services() == ["web"]
-    [pages] = store._writer_db.execute("PRAGMA page_count").fetchone()
-    store._writer_db.execute(f"PRAGMA max_page_count={pages}")
     large = [batch_of([span(n, tags={"big": "x" * 60_000})]) for n in (2, 3, 4)]
-    answers = await asyncio.gather(*map(store.append, large), return_exceptions=True)
-    assert all(isinstance(answer, StoreError) for answer in answers)
-    assert store.counts().stored == 1
-    assert len(await store.search(around())) == 1
-    store._writer_db.execute("PRAGMA max_page_count=1000000")
-    await asyncio.gather(*map(store.append, large))
+    with no_longer_files(100_000):
+        answers = await asyncio.gather(*map(store.append, large), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [type(None), StoreError, StoreError]
+    assert "cannot write" in str(answers[1])
+    counts = store.counts()
+    assert (counts.stored, counts.flow.dropped["store_failed"]) == (2, 2)
+    assert len(await store.search(around())) == 2
+    await asyncio.gather(*map(store.append, large[1:]))
     assert len(await store.search(around())) == 4
     counts = store.counts()
     assert (counts.stored, counts.flow.queued) == (4, 0)
+    await store.aclose()
+
+
+async def test_a_full_disk_delays_the_index_and_loses_nothing(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    await store.append(batch_of([span(1)]))
+    assert await store.services() == ["web"]
+    await store.append(batch_of([span(2, service="api")]))
+    with no_longer_files(1):
+        assert await store.services() == ["web"]
+    assert store.counts().stored == 2
+    assert await store.services() == ["api", "web"]
     await store.aclose()
 
 

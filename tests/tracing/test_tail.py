@@ -1,6 +1,5 @@
 """Tail sampling: the policies, the window, and what a killed process leaves behind."""
 
-import json
 import signal
 import sqlite3
 import time
@@ -24,7 +23,6 @@ from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.schema import open_writer
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.store.waiting import WaitingRoom
-from tracing.pipeline.store.writer import BlockWriter
 from tracing.pipeline.tail.policy import (
     KEPT_TAG,
     UNMATCHED,
@@ -175,29 +173,27 @@ class Room:
     """A waiting room in a file; `again` is the next process after kill -9."""
 
     def __init__(self, path: Path) -> None:
-        self._path = str(path)
+        self._path = path
         self.again()
 
     def again(self) -> None:
         self.db = open_writer(self._path)
-        self.blocks = BlockWriter(self.db, ())
-        self.room = WaitingRoom(self.db, self.blocks, window())
+        self.room = WaitingRoom(self.db, window())
+        self.room.arrivals()
 
     def kept(self) -> list[tuple[str, str]]:
-        bodies = self.db.execute("SELECT body FROM block ORDER BY id").fetchall()
         return [
-            (one["traceId"][-1], one["tags"][KEPT_TAG])
-            for (body,) in bodies
-            for one in json.loads(body)
+            (one.trace_id[-1], (one.tags or {})[KEPT_TAG])
+            for arrival in self.room.arrivals()
+            for one in arrival.batch.spans
         ]
 
     def balanced(self) -> bool:
         tail = self.room.counts()
-        assert self.db.execute("SELECT count(*) FROM block").fetchone()[0] == self.blocks.blocks
         (waiting,) = self.db.execute(
             "SELECT coalesce(sum(json_array_length(CAST(body AS TEXT))), 0) FROM waiting"
         ).fetchone()
-        assert (tail.kept, tail.waiting) == (self.blocks.stored, waiting)
+        assert (tail.kept, tail.waiting) == (len(self.kept()), waiting)
         return tail.accepted == tail.kept + tail.waiting + sum(tail.dropped.values())
 
 
@@ -205,12 +201,12 @@ def test_a_verdict_outlives_the_process_that_gave_it(tmp_path: Path) -> None:
     one = Room(tmp_path / "spans")
     one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
     one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 5_000)
-    assert one.room.settle(10_000)
+    assert one.room.settle(10_000) is not None
     one.db.close()
     one.again()
     assert one.room.counts().waiting == 2
-    assert not one.room.settle(14_000)
-    assert one.room.settle(15_000)
+    assert one.room.settle(14_000) is None
+    assert one.room.settle(15_000) is not None
     # Trace 2 failed in time, in the second message: it was judged by both.
     assert one.kept() == [("1", "errors"), ("2", "errors"), ("1", "errors"), ("2", "errors")]
     assert one.balanced()
@@ -220,11 +216,11 @@ def test_a_verdict_outlives_the_process_that_gave_it(tmp_path: Path) -> None:
 def test_a_late_part_follows_its_verdict_in_the_next_process(tmp_path: Path) -> None:
     one = Room(tmp_path / "spans")
     one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
-    assert one.room.settle(10_000)
+    assert one.room.settle(10_000) is not None
     one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 11_000)
     one.db.close()
     one.again()
-    assert one.room.settle(21_000)
+    assert one.room.settle(21_000) is not None
     assert one.kept() == [("1", "errors"), ("1", "errors")]
     assert one.room.counts().dropped == {"rate": 2}
     assert one.db.execute("SELECT count(*) FROM verdict").fetchone()[0] == 0
@@ -242,7 +238,7 @@ def test_a_write_that_fails_leaves_everything_waiting(tmp_path: Path) -> None:
     assert one.room.counts().waiting == 1
     assert one.kept() == []
     one.db.execute("DROP TRIGGER full")
-    assert one.room.settle(10_000)
+    assert one.room.settle(10_000) is not None
     assert one.kept() == [("1", "errors")]
     assert one.balanced()
     one.db.close()
@@ -278,7 +274,7 @@ def test_whenever_it_dies_each_span_is_in_one_place(
             one.db.close()
             one.again()
         assert one.balanced()
-    while one.room.settle(now_ms + 10_000):
+    while one.room.settle(now_ms + 10_000) is not None:
         assert one.balanced()
     assert one.room.counts().waiting == 0
     one.db.close()

@@ -65,6 +65,11 @@ class V2Span(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
         """The remote service's name."""
         return None if self.remote_endpoint is None else self.remote_endpoint.service_name
 
+    @property
+    def failed(self) -> bool:
+        """Whether it has the tag `error`."""
+        return "error" in (self.tags or ())
+
 
 _encoder: Final = msgspec.json.Encoder()
 decode_strict: Final = msgspec.json.Decoder(list[V2Span]).decode

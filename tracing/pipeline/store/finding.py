@@ -68,7 +68,8 @@ class _Search:
         """Blocks with spans in the window."""
         slack_ms = self._slack_ms
         start_ms, end_ms = self._query.start_ms - slack_ms, self._query.end_ms + slack_ms
-        bounds = (start_ms * 1000, (end_ms + 1) * 1000)
+        # What was asked for may be outside the window, in a trace of the window.
+        bounds = None if self._needles.selective else (start_ms * 1000, (end_ms + 1) * 1000)
         late = 0
         for number, newest_ms in self._blocks(
             "max_ms >= ? AND min_ms <= ?", (start_ms, end_ms), "max_ms DESC", -1
@@ -139,20 +140,11 @@ class _Search:
                 (heapq.heappushpop if full else heapq.heappush)(self._best, newest)
 
     def _lows_in(self, number: int, bounds_us: tuple[int, int] | None) -> Iterable[int]:
-        """The traces with a span of this block that could make them a hit.
-
-        A span without a time may be what was asked for; it does not make its trace one of the
-        window, though.
-        """
-        selective, meets = self._needles.selective, self._needles.meets
+        """The traces with a span of this block, and of these times, that could make them a hit."""
+        meets = self._needles.meets
         start_us, end_us = bounds_us or (0, 0)
         return dict.fromkeys(
             low_half(span.trace_id)
             for span in self._reader.block(number).spans
-            if (
-                bounds_us is None
-                or start_us <= (span.timestamp or 0) < end_us
-                or (selective and not span.timestamp)
-            )
-            and meets(span)
+            if (bounds_us is None or start_us <= (span.timestamp or 0) < end_us) and meets(span)
         )

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from tracing.pipeline.links import Link, LinkCounter
+from tracing.pipeline.links import Link, LinkCounter, PlainPart
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.outbox import LINKS, Outbox
 from tracing.pipeline.store.reader import BlockReader
@@ -38,12 +38,12 @@ class Step(NamedTuple):
     rows: list[tuple[int, int, str, str, str, int, int]]
 
 
-def _times(trace: Iterable[V2Span]) -> list[int]:
+def _times(trace: Iterable[V2Span | PlainPart]) -> list[int]:
     """When a trace happened; a span without a time at 0, as with the real server."""
-    return [span.timestamp or 0 for span in trace]
+    return [max(span.timestamp or 0, 0) for span in trace]
 
 
-def _key(trace: Iterable[V2Span]) -> _Key:
+def _key(trace: Iterable[V2Span | PlainPart]) -> _Key:
     slots = {time // _SLOT_US for time in _times(trace)}
     first, last = min(slots), max(slots)
     if last - first + 1 == len(slots):
@@ -68,7 +68,15 @@ def next_step(reader: BlockReader, before_ms: int) -> Step | None:
     if not numbers:
         return None
     counters: dict[_Key, LinkCounter] = {}
-    for low in {low: None for number in numbers for low in reader.block(number).by_low()}:
+    traces: dict[int, list[PlainPart]] = {}
+    for number in numbers:
+        for low, parts in reader.plain_parts(number).items():
+            traces.setdefault(low, []).extend(parts)
+    older = reader.with_parts_before(traces, numbers[0])
+    for low, parts in traces.items():
+        counter = counters.setdefault(_key(parts), LinkCounter())
+        if low not in older and counter.add_plain(parts):
+            continue
         among = reader.blocks_of(low, numbers[-1])
         for part, weight in (([n for n in among if n <= cursor], -1), (among, 1)):
             trace = reader.parts_in(low, part)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from tracing.pipeline.links import PlainPart, decode_plain
 from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.store.bodies import joined, spans_of
@@ -104,12 +105,9 @@ class BlockReader:
 
     def block(self, number: int) -> _Block:
         """The spans of one block, as they came; none where it was forgotten."""
-        row = self.db.execute(
-            "SELECT segment, offset, bytes FROM block_facts WHERE id = ?", (number,)
-        ).fetchone()
-        if row is None:
+        place = self._place(number)
+        if place is None:
             return _Block([])
-        place = Place(*row)
         block = self._cache.get(place)
         if block is None:
             block = self._cache[place] = _Block(self._read(place))
@@ -118,6 +116,12 @@ class BlockReader:
         else:
             self._cache.move_to_end(place)
         return block
+
+    def _place(self, number: int) -> Place | None:
+        row = self.db.execute(
+            "SELECT segment, offset, bytes FROM block_facts WHERE id = ?", (number,)
+        ).fetchone()
+        return None if row is None else Place(*row)
 
     def _read(self, place: Place) -> list[V2Span]:
         records, whole = self._log.read(place)
@@ -150,6 +154,23 @@ class BlockReader:
     def parts_in(self, low: int, numbers: Iterable[int]) -> Trace:
         """As parts, of these blocks."""
         return unique(normalised(span) for number in numbers for span in self.block(number).of(low))
+
+    def plain_parts(self, number: int) -> dict[int, list[PlainPart]]:
+        """What links are read from, of one block, by low half; nothing where it is spoilt."""
+        place = self._place(number)
+        records = [] if place is None else self._log.read(place)[0]
+        traces: dict[str, list[PlainPart]] = {}
+        for record in records:
+            for part in decode_plain(record.body):
+                traces.setdefault(part.trace_id, []).append(part)
+        found: dict[int, list[PlainPart]] = {}
+        for trace_id, parts in traces.items():
+            found.setdefault(low_half(trace_id), []).extend(parts)
+        return found
+
+    def with_parts_before(self, lows: Iterable[int], number: int) -> set[int]:
+        """Those of the lows that may have parts in blocks before this one."""
+        return self._traces.before(lows, number)
 
     def is_alone(self, low: int) -> bool:
         """Whether all spans with this low half lie in one block."""
