@@ -117,7 +117,7 @@ ATTACKS: Final[dict[int, Attack]] = {
             "test_forwarding.py::test_killed_under_load_with_tail_and_export_the_ledger_balances",
             "test_stores.py::test_a_full_disk_refuses_and_harms_nothing",
             "test_damage.py::test_a_torn_log_loses_its_end_and_the_ledger_balances",
-            "test_damage.py::test_a_flipped_bit_in_the_log_loses_what_follows_it",
+            "test_damage.py::test_a_flipped_bit_in_the_log_loses_one_message",
             "test_damage.py::test_a_block_that_is_spoilt_harms_no_other",
             "test_tail.py::test_a_collector_killed_within_the_window_judges_when_it_is_back",
         ),
