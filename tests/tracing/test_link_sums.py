@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from tests.kits.span_store import HOUR_MS, span
 from tracing.pipeline.batch import batch_of
-from tracing.pipeline.model import Kind, V2Span
+from tracing.pipeline.links import LinkCounter, decode_plain
+from tracing.pipeline.model import Kind, V2Endpoint, V2Span, decode_strict, to_json
+from tracing.pipeline.normalise import normalised
 from tracing.pipeline.store import compact
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.tree import build, merge
 
 MINUTE_MS = 60_000
 EVER = 1 << 60
@@ -91,6 +94,41 @@ def test_the_sums_are_what_counting_every_trace_gives(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compact, "_RUN_MIN", 2)  # else no example would be long enough
         asyncio.run(check())
+
+
+names = st.sampled_from([None, "", "a", "A", "b", "Straße"])
+places = st.none() | st.builds(V2Endpoint, names)
+reported = st.builds(
+    V2Span,
+    trace_id=st.just(f"{1:016x}"),
+    parent_id=st.none() | st.integers(1, 6).map("{:016x}".format),
+    id=st.integers(1, 6).map("{:016x}".format),
+    kind=st.sampled_from((None, *KINDS)),
+    timestamp=st.none() | st.integers(-5, 5),
+    local_endpoint=places,
+    remote_endpoint=places,
+    tags=st.none() | st.just({"error": ""}) | st.just({"Error": "x"}),
+    shared=st.none() | st.sampled_from([None, None, True]),
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(reported, max_size=6, unique_by=lambda one: one.id), st.data())
+def test_a_plain_trace_is_counted_as_with_its_tree(
+    spans: list[V2Span], data: st.DataObject
+) -> None:
+    if spans and data.draw(st.booleans()):
+        spans.append(data.draw(reported))
+    plain, whole = LinkCounter(), LinkCounter()
+    body = to_json(spans)
+    whole.add_trace([normalised(one) for one in decode_strict(body)])
+    if plain.add_plain(decode_plain(body)):
+        assert sorted(plain.sums()) == sorted(whole.sums())
+    else:
+        ids = [one.id for one in spans]
+        circle = len(build(merge([normalised(one) for one in spans])).cut_off)
+        assert len(set(ids)) < len(ids) or any(one.shared for one in spans) or circle
+        assert list(plain.sums()) == []
 
 
 async def test_sums_outlive_the_process_and_go_with_their_spans(tmp_path: Path) -> None:
