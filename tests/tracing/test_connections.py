@@ -25,7 +25,7 @@ from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig
 from tracing.pipeline.connections import Bounds, Crowd
 from tracing.pipeline.http.h2c import PREFACE
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.sqlite import SqliteStore
+from tracing.pipeline.store.memory import MemoryStore
 
 GET = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
 PORTS = ["http", "otlp", "otlp_grpc", "scribe"]
@@ -34,7 +34,7 @@ PORTS = ["http", "otlp", "otlp_grpc", "scribe"]
 @asynccontextmanager
 async def bounded(**limits: Any) -> AsyncIterator[Collector]:
     config = CollectorConfig(limits=LimitsConfig(**limits))
-    async with collecting(SqliteStore(":memory:"), Settings(config=config)) as one:
+    async with collecting(MemoryStore(), Settings(config=config)) as one:
         yield one
 
 
