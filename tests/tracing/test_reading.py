@@ -5,7 +5,7 @@ import pytest
 from tests.kits.span_store import span
 from tracing.pipeline.links import Link
 from tracing.pipeline.model import V2Endpoint, V2Span
-from tracing.ui.compare import compare
+from tracing.ui.compare import Comparison
 from tracing.ui.graph import lay_out
 from tracing.ui.hits import hits, plot
 from tracing.ui.names import member_of, name_of, node_of, short_client
@@ -162,13 +162,34 @@ def test_a_ways_query_finds_its_spans_by_their_tags() -> None:
 
 
 def test_two_versions_are_compared_step_by_step_and_told_apart_once() -> None:
-    pairs = compare(waterfall(request("v1", NODE_1)), waterfall(request("v2", NODE_2)))
+    both = Comparison(waterfall(request("v1", NODE_1)), waterfall(request("v2", NODE_2)))
+    pairs = both.pairs(both.steps)
     assert all(pair.a and pair.b for pair in pairs)
     assert [pair.differs for pair in pairs if pair.differs] == [
         (("client", "world-v1", "world-v2"),)
     ]
-    alone = compare(waterfall(request("v1")), waterfall(request("v1")[:4]))
-    assert [pair.delta for pair in alone] == ["0 µs"] * 4 + ["only in A"] * 2
+    alone = Comparison(waterfall(request("v1")), waterfall(request("v1")[:4]))
+    deltas = [pair.delta for pair in alone.pairs(alone.steps)]
+    assert deltas == ["0 µs"] * 4 + ["only in A"] * 2
+
+
+def test_of_two_traces_only_what_changed_is_left() -> None:
+    def trace(slow_us: int, **tags: str) -> list[V2Span]:
+        calls = [span(1, n, parent=1, name=f"call {n}", duration=1_000) for n in (2, 3, 4)]
+        calls[0].duration = slow_us
+        calls[1].tags = tags
+        return [span(1, 1, duration=100_000), *calls]
+
+    def left(a: list[V2Span], b: list[V2Span]) -> list[str | None]:
+        both = Comparison(waterfall(a), waterfall(b))
+        return [pair.either.span.name for pair in both.pairs(both.changed())]
+
+    assert left(trace(1_000), trace(2_000)) == []  # a hundredth of the whole
+    assert left(trace(1_000), trace(2_001)) == ["call 2"]
+    assert left(trace(1_000), trace(1_000, error="")) == ["call 3"]
+    assert left(trace(1_000), trace(1_000)[:3]) == ["call 4"]
+    both = Comparison(waterfall(trace(1, error="")), waterfall([*trace(1), span(1, 9, parent=1)]))
+    assert both.sums() == (0, 1, 1, 0)
 
 
 def test_points_stand_by_time_and_by_the_logarithm_of_their_duration() -> None:

@@ -13,7 +13,7 @@ from tracing.pipeline.model import Kind, V2Endpoint, V2Span, to_json
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.skew import correct
 from tracing.pipeline.tree import Tree, build, merge
-from tracing.ui.compare import compare
+from tracing.ui.compare import Comparison
 from tracing.ui.critical import critical_path
 from tracing.ui.graph import lay_out
 from tracing.ui.hits import hits
@@ -143,7 +143,9 @@ def test_any_trace_can_be_shown(trace: list[V2Span]) -> None:
         assert 0 <= bar.left <= 100
         assert 0 <= bar.left + bar.width <= 100.01
     assert len(hits([trace])) == 1
-    pairs = compare(shown, waterfall(trace))
+    both = Comparison(shown, waterfall(trace))
+    pairs = both.pairs(both.steps)
+    assert both.changed() == []
     assert all(pair.delta_us == 0 for pair in pairs)
     assert len(pairs) == len(shown.rows)
 

@@ -10,7 +10,9 @@ from starlette.routing import Route
 from tracing.pipeline.accounts import Ledger
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore
+from tracing.ui.compare_page import ComparePage
 from tracing.ui.map_page import MapPages
+from tracing.ui.recent import Recent
 from tracing.ui.render import Page, Renderer
 from tracing.ui.search_page import SearchPage
 from tracing.ui.trace_page import TracePages
@@ -27,12 +29,13 @@ class Pages:
 
     def __init__(self, store: SpanStore, settings: Settings) -> None:
         self._renderer = renderer = Renderer()
-        trace, maps = TracePages(store, renderer), MapPages(store, renderer)
+        recent = Recent(store)
+        trace, maps = TracePages(recent, renderer), MapPages(store, renderer)
         self._pages: dict[str, Page] = {
             "/traces": SearchPage(store, settings, renderer).show,
             "/traces/{trace_id}": trace.show,
             "/traces/{trace_id}/why": trace.why,
-            "/compare": trace.compare,
+            "/compare": ComparePage(recent, renderer).show,
             "/graph": maps.graph,
             "/routes": maps.routes,
         }

@@ -15,6 +15,7 @@ from tracing.pipeline.http.query_args import ArgumentError
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreError
 from tracing.ui.names import hue, node_of, show_us
+from tracing.ui.recent import NoTraceError
 
 # Nothing on these pages comes from elsewhere, and nothing that spans say is ever run.
 _HEADERS: Final = {
@@ -25,6 +26,9 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
 }
+_NO_SUCH: Final = (
+    "It was not sampled, has not arrived yet, waits for the tail's verdict, or is forgotten: "
+)
 _DEFAULT_PLACE: Final = "127.0.0.1:9411"  # where commands look by themselves
 _PLAIN_PLACE: Final = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 
@@ -101,6 +105,9 @@ class Renderer:
                 return await page(request)
             except (ArgumentError, SpanError) as error:
                 return self.message(400, "Not understood", str(error))
+            except NoTraceError as error:
+                again = Step("Look again", request.url.path)
+                return self.message(404, "No such trace", _NO_SUCH + str(error), again)
             except StoreError as error:
                 return self.message(
                     500, "The store failed", str(error), Step("See the ledger", "/ledger")
