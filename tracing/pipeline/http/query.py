@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from tracing.pipeline import normalise
 from tracing.pipeline.http.answers import TEXT
+from tracing.pipeline.http.pieces import trace_response, traces_response
 from tracing.pipeline.http.query_args import (
     ArgumentError,
     many_ids,
@@ -106,15 +107,16 @@ class QueryApi:
         query = trace_query(
             args, now_ms=time.time_ns() // 1_000_000, lookback_ms=self._settings.query_lookback_ms
         )
-        return _json(await self._store.search(query) if self._settings.search_enabled else [])
+        found = await self._store.search(query) if self._settings.search_enabled else []
+        return traces_response(found)
 
     async def _trace(self, request: Request, _args: Args) -> Response:
         trace_id = normalise.trace_id(request.path_params["traceId"].strip(BLANKS))
         trace = await self._store.trace(trace_id)
-        return _json(trace) if trace else text_response(404, f"{trace_id} not found")
+        return trace_response(trace) if trace else text_response(404, f"{trace_id} not found")
 
     async def _trace_many(self, _request: Request, args: Args) -> Response:
-        return _json(await self._store.traces(many_ids(args)))
+        return traces_response(await self._store.traces(many_ids(args)))
 
     async def _dependencies(self, _request: Request, args: Args) -> Response:
         end_ms, lookback_ms = window(args, lookback_ms=self._settings.query_lookback_ms)
