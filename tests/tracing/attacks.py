@@ -105,7 +105,7 @@ ATTACKS: Final[dict[int, Attack]] = {
         (
             "test_trees.py::test_any_trace_can_be_shown",
             "test_trees.py::test_counting_never_fails_and_errors_are_calls",
-            "test_pages.py::test_ten_thousand_spans_deep_is_shown_within_a_second",
+            "pages/test_large.py::test_ten_thousand_spans_deep_is_shown_within_a_second",
             _BAD + "test_a_trace_of_a_hundred_thousand_spans_is_read_at_once",
         ),
     ),

@@ -37,7 +37,7 @@ class Recent:
         if reading is None:
             reading = asyncio.get_running_loop().create_task(self._read(trace_id), name="trace")
             self._reading[trace_id] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(trace_id))
+            reading.add_done_callback(lambda done: self._is_read(trace_id, done))
         # Shielded: the reader who began it may leave, the others still want it.
         return await asyncio.shield(reading)
 
@@ -53,6 +53,11 @@ class Recent:
             # Not when somebody comes again: 100,000 rows are 150 MB that nobody may want any more.
             asyncio.get_running_loop().call_later(_KEPT_S, self._forget, trace_id, trace)
         return trace
+
+    def _is_read(self, trace_id: str, reading: asyncio.Task[Waterfall]) -> None:
+        del self._reading[trace_id]
+        if not reading.cancelled():
+            reading.exception()  # told to whoever waits; all may have left
 
     def _forget(self, trace_id: str, trace: Waterfall) -> None:
         if self._kept.get(trace_id) is trace:

@@ -1,19 +1,13 @@
 """Zipkin's own page on our API: what people do with it, in a real browser."""
 
 import os
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import Page
 
-from tests.kits.browser import MARKS, tab
-from tests.tracing.pages_data import traffic
-from tracing.pipeline.collector import Collector, bind
-from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.memory import MemoryStore
+from tests.kits.browser import MARKS
+from tracing.pipeline.collector import Collector
 from tracing.ui.lens import LensError, read_lens
 
 # Where `mvn dependency:get -Dartifact=io.zipkin:zipkin-lens:3.4.3` puts it, or WEIR_LENS says.
@@ -28,28 +22,8 @@ pytestmark = MARKS
 
 
 @pytest.fixture
-async def collector() -> AsyncIterator[Collector]:
-    store = MemoryStore(keys=["http.method"])
-    settings = Settings(autocomplete_keys=("http.method",))
-    started = Collector(store, settings, bind("127.0.0.1", 0), lens=read_lens(LENS))
-    await started.start()
-    yield started
-    await started.aclose()
-
-
-@pytest.fixture
-async def ids(collector: Collector) -> list[str]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        traces = list(traffic(time.time_ns() // 1000))
-        for trace in traces:
-            await client.post(collector.url + "/api/v2/spans", json=trace)
-    return [str(trace[0]["traceId"]) for trace in traces]
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    async with tab() as opened:
-        yield opened
+def lens() -> dict[str, bytes]:
+    return read_lens(LENS)
 
 
 def test_a_jar_without_lens_is_refused(tmp_path: Path) -> None:
