@@ -13,6 +13,9 @@ from tests.tracing.pages_data import traffic
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.store.port import SpanStore
+
+KEYS = ("http.method",)
 
 
 @pytest.fixture
@@ -22,10 +25,13 @@ def lens() -> dict[str, bytes] | None:
 
 
 @pytest.fixture
-async def collector(lens: dict[str, bytes] | None) -> AsyncIterator[Collector]:
-    keys = ("http.method",)
-    store = MemoryStore(keys=keys)
-    async with collecting(store, Settings(autocomplete_keys=keys), lens) as started:
+async def store() -> SpanStore:
+    return MemoryStore(keys=KEYS)
+
+
+@pytest.fixture
+async def collector(store: SpanStore, lens: dict[str, bytes] | None) -> AsyncIterator[Collector]:
+    async with collecting(store, Settings(autocomplete_keys=KEYS), lens) as started:
         yield started
 
 

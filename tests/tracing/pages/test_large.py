@@ -1,6 +1,7 @@
 """Traces of 100,000 spans and stores of 100,000 traces on the pages."""
 
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,8 +11,15 @@ from tests.kits.browser import MARKS
 from tests.tracing.pages.conftest import stored
 from tests.tracing.pages_data import crowd, deep, wide
 from tracing.pipeline.collector import Collector
+from tracing.pipeline.store.port import SpanStore
+from tracing.pipeline.store.sqlite import SqliteStore
 
 pytestmark = MARKS
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> SpanStore:
+    return SqliteStore(tmp_path / "spans.sqlite3")
 
 
 async def test_ten_thousand_spans_deep_is_shown_within_a_second(collector: Collector) -> None:
