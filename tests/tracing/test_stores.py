@@ -52,6 +52,25 @@ async def test_small_messages_share_a_block(tmp_path: Path) -> None:
     await store.aclose()
 
 
+async def test_an_index_that_cannot_follow_refuses_before_it_takes_anything(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spans.sqlite3"
+    store = SqliteStore(path, queue_bytes_max=600)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    await store.append(batch_of([span(1)]))
+    await store.append(batch_of([span(2, tags={"large": "x" * 600})]))
+    with pytest.raises(StoreBusyError):
+        await store.append(batch_of([span(3)]))
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(await store.search(around())) == 2
+    await store.append(batch_of([span(3)]))
+    assert store.counts().stored == 3
+    await store.aclose()
+
+
 async def test_a_full_queue_refuses_before_it_takes_anything(tmp_path: Path) -> None:
     tail = TailWindow(Policies([]), 0)
     store = SqliteStore(tmp_path / "spans.sqlite3", queue_bytes_max=100, tail=tail)

@@ -16,11 +16,9 @@ from tracing.pipeline.store.waiting import WaitingRoom
 from tracing.pipeline.store.writer import IndexWriter
 from tracing.pipeline.store.writing import Seen, WriterThread
 
-# Blocks wait for their index entries at most this long while nobody asks, and in this number; past
-# the other one (some 16 MB) nothing more is taken.
+# Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
-_UNINDEXED_FULL: Final = 4_096
 # Of what may be kept: so much is forgotten at once.
 _PARTS: Final = 8
 
@@ -76,9 +74,9 @@ class Growing:
             self._due.set()
 
     @property
-    def full(self) -> bool:
-        """Whether nothing more is to be taken, because the index is too far behind."""
-        return self._news.blocks >= _UNINDEXED_FULL
+    def behind(self) -> int:
+        """How much of the log the index does not know yet, in bytes."""
+        return self._news.size
 
     @property
     def unindexed_from(self) -> int:

@@ -42,12 +42,12 @@ class SqliteStore:
 
     `append` returns once the message is in the log: what was accepted survives kill -9.
 
-    Units: queue_bytes_max bounds the bodies that wait for their commit, with a tail; past it, or
-    when the index cannot keep up, `append` raises StoreBusyError and takes nothing. Blocks are
-    forgotten, oldest first, once they are older than keep_ms or all together larger than
-    keep_bytes; a trace that lies in several blocks may lose its older part first. Names go when no
-    span carried them for keep_ms. With a `tail` spans wait for their verdict, as durable, and are
-    found once they are kept. `exporters` read what is stored from now on, each by its name.
+    Units: queue_bytes_max bounds what waits for the index or, with a tail, for its commit; past it
+    `append` raises StoreBusyError and takes nothing. Blocks are forgotten, oldest first, once they
+    are older than keep_ms or all together larger than keep_bytes; a trace that lies in several
+    blocks may lose its older part first. Names go when no span carried them for keep_ms. With a
+    `tail` spans wait for their verdict, as durable, and are found once they are kept. `exporters`
+    read what is stored from now on, each by its name.
     """
 
     def __init__(  # noqa: PLR0913 - each bound has its own
@@ -64,6 +64,7 @@ class SqliteStore:
         exporters: Sequence[str] = (),
     ) -> None:
         self.name = f"SQLiteStorage{{{path}}}"
+        self._queue_bytes_max = queue_bytes_max
         self._keep_ms = keep_ms
         self._keep_bytes = keep_bytes
         folder = Path(f"{path}-log")
@@ -116,7 +117,7 @@ class SqliteStore:
         if self._commits is not None:
             await self._commits.append(batch)
             return
-        if self._end.full:
+        if self._end.behind > self._queue_bytes_max:
             raise StoreBusyError
         try:
             self._end.write(batch)
