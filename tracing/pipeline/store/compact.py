@@ -9,10 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tracing.pipeline.batch import index_of
-from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.log import LogReader, Place
-from tracing.pipeline.store.words import WordBits
+from tracing.pipeline.store.log import Place
+from tracing.pipeline.store.words import together
 
 _SMALL_SPANS: Final = 64
 _RUN_MIN: Final = 32  # fewer small blocks are not worth the writing
@@ -28,46 +26,58 @@ class Compacted(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """Small blocks one behind the other; services is what was noted of each."""
+    """Small blocks one behind the other, all facts of them together."""
 
     numbers: list[int]
     place: Place
     spans: int
-    services: set[str]
+    min_ms: int
+    max_ms: int
+    duration_max: int
+    services: frozenset[str]
     stored_ms: int
+
+    def with_next(self, other: "_Run") -> "_Run | None":
+        """Both as one; None where they are too large, or something lies between them."""
+        place = Place(self.place.segment, self.place.offset, self.place.size + other.place.size)
+        if (
+            (other.place.segment, other.place.offset) != (self.place.segment, self.place.end)
+            or self.spans + other.spans > _SPANS_MAX
+            or place.size > _BYTES_MAX
+        ):
+            return None
+        return _Run(
+            self.numbers + other.numbers,
+            place,
+            self.spans + other.spans,
+            min(self.min_ms, other.min_ms),
+            max(self.max_ms, other.max_ms),
+            max(self.duration_max, other.duration_max),
+            self.services | other.services,
+            max(self.stored_ms, other.stored_ms),
+        )
 
 
 def _runs(db: sqlite3.Connection, after: int, to: int) -> Iterator[_Run]:
     """All runs between these numbers, the last perhaps not at its end yet."""
     run: _Run | None = None
-    for number, segment, offset, size, spans, services, stored_ms in db.execute(
-        "SELECT id, segment, offset, bytes, spans, services, stored_ms FROM block_facts"
-        " WHERE id > ? AND id <= ? AND spans < ? ORDER BY id",
+    for row in db.execute(
+        "SELECT * FROM block_facts WHERE id > ? AND id <= ? AND spans < ? ORDER BY id",
         (after, to, _SMALL_SPANS),
     ):
-        named = {one for one in services.split(",") if one}
-        if run is not None:
-            grown = run.place.size + size
-            if (
-                (segment, offset) == (run.place.segment, run.place.end)
-                and run.spans + spans <= _SPANS_MAX
-                and grown <= _BYTES_MAX
-            ):
-                run = _Run(
-                    [*run.numbers, number],
-                    Place(segment, run.place.offset, grown),
-                    run.spans + spans,
-                    run.services | named,
-                    max(run.stored_ms, stored_ms),
-                )
-                continue
+        number, segment, offset, size, spans, min_ms, max_ms, duration, services, stored_ms = row
+        place = Place(segment, offset, size)
+        named = frozenset(one for one in services.split(",") if one)
+        one = _Run([number], place, spans, min_ms, max_ms, duration, named, stored_ms)
+        grown = None if run is None else run.with_next(one)
+        if run is not None and grown is None:
             yield run
-        run = _Run([number], Place(segment, offset, size), spans, named, stored_ms)
+        run = grown or one
     if run is not None:
         yield run
 
 
-def compact_some(db: sqlite3.Connection, log: LogReader, after: int, to: int) -> Compacted:
+def compact_some(db: sqlite3.Connection, after: int, to: int) -> Compacted:
     """Make one block of the first run between these numbers that is long enough.
 
     The new block has the number of the first; numbers of the others stand for it from now on. The
@@ -78,28 +88,16 @@ def compact_some(db: sqlite3.Connection, log: LogReader, after: int, to: int) ->
         after = first - 1
         if len(run.numbers) < _RUN_MIN:
             continue
-        records, whole = log.read(run.place)
-        spans = [span for record in records for span in spans_of(record.body) or ()]
-        after = last
-        if not whole or len(spans) != run.spans:
-            continue
-        index = index_of(spans)
+        bounds = (first, last)
+        rows = db.execute("SELECT words FROM block_words WHERE id BETWEEN ? AND ?", bounds)
+        words = together(words for (words,) in rows)
         for table in ("block_facts", "block_words"):
-            db.execute(f"DELETE FROM {table} WHERE id >= ? AND id <= ?", (first, last))  # noqa: S608 - our own names
+            db.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", bounds)  # noqa: S608 - our own names
+        services = f",{','.join(sorted(run.services))},"
         db.execute(
             "INSERT INTO block_facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                first,
-                *run.place,
-                run.spans,
-                index.min_ms,
-                index.max_ms,
-                index.duration_max,
-                f",{','.join(sorted(run.services))},",
-                run.stored_ms,
-            ),
+            (first, *run.place, *run[2:6], services, run.stored_ms),
         )
-        bits = WordBits().of_block(spans, index.names, index.remotes)
-        db.execute("INSERT INTO block_words VALUES (?, ?)", (first, bits))
+        db.execute("INSERT INTO block_words VALUES (?, ?)", (first, words))
         return Compacted(len(run.numbers) - 1, first - 1 if run.spans < _SMALL_SPANS else last)
     return Compacted(0, after)

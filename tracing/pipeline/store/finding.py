@@ -50,11 +50,11 @@ class _Search:
         if len(needles) == 1:
             return needles[0]
         rows = self._reader.db.execute(
-            "SELECT bits FROM block_facts LEFT JOIN block_words USING (id)"
+            "SELECT words FROM block_facts LEFT JOIN block_words USING (id)"
             " WHERE max_ms >= ? AND min_ms <= ? ORDER BY max_ms DESC LIMIT ?",
             (self._query.start_ms, self._query.end_ms, _SAMPLE_BLOCKS),
         )
-        return rarest(needles, [bits for (bits,) in rows])
+        return rarest(needles, [words for (words,) in rows])
 
     def traces(self) -> list[Trace]:
         limit = self._query.limit
@@ -114,9 +114,9 @@ class _Search:
         join = ""
         if needles.word is not None:
             join = "LEFT JOIN block_words USING (id)"
-            may_hold, its_values = condition(needles.word)
+            may_hold, its_digest = condition(needles.word)
             where += f" AND {may_hold}"
-            more += its_values
+            more.append(its_digest)
         sql = (
             f"SELECT id, max_ms FROM block_facts {join} WHERE {where}"  # noqa: S608 - fixed texts
             f" ORDER BY {order} LIMIT ?"

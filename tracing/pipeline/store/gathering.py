@@ -11,7 +11,7 @@ from typing import Final
 from tracing.pipeline.batch import BlockIndex, index_of
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.log import Place
-from tracing.pipeline.store.words import WordBits
+from tracing.pipeline.store.words import Words
 
 _SPANS_MAX: Final = 256
 BLOCK_BYTES: Final = 65_536
@@ -40,7 +40,7 @@ class Gathering:
         self._keys = keys
         self._bytes_max = bytes_max
         self._next = first
-        self._words = WordBits()
+        self._words = Words()
         self._closed: list[Block] = []
         self._place: Place | None = None
         self._spans: list[V2Span] = []

@@ -132,4 +132,3 @@ class Growing:
     def close(self) -> None:
         """In the writer's thread: put everything on the disk and let go."""
         self._log.close()
-        self.writer.close()

@@ -32,9 +32,9 @@ class Needles:
         """Whether spans are chosen by more than their time."""
         return bool(self.word or self.service or self.duration_min)
 
-    def may_be_in(self, bits: bytes | None) -> bool:
-        """False when no span of a block with this filter can be one."""
-        return self.word is None or words.may_hold(bits, self.word)
+    def may_be_in(self, its_words: bytes | None) -> bool:
+        """False when no span of a block with these words can be one."""
+        return self.word is None or words.may_hold(its_words, self.word)
 
     def meets(self, span: V2Span) -> bool:
         """Whether a span, perhaps not normalised yet, is one."""
@@ -50,7 +50,7 @@ class Needles:
 
 
 def needles_of(query: TraceQuery) -> list[Needles]:
-    """Each condition that a filter can tell of; without any, the duration or the service."""
+    """Each condition that a block's words can tell of; without any, the duration or the service."""
     service = query.service
     found = [
         Needles(
@@ -69,6 +69,6 @@ def needles_of(query: TraceQuery) -> list[Needles]:
     return found or [Needles(service=service, duration_min=query.duration_min)]
 
 
-def rarest(needles: Sequence[Needles], filters: Sequence[bytes | None]) -> Needles:
-    """The one that the fewest blocks with these filters may hold."""
-    return min(needles, key=lambda one: sum(map(one.may_be_in, filters)))
+def rarest(needles: Sequence[Needles], blocks: Sequence[bytes | None]) -> Needles:
+    """The one that the fewest blocks with these words may hold."""
+    return min(needles, key=lambda one: sum(map(one.may_be_in, blocks)))

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS block_facts (
     services TEXT NOT NULL,
     stored_ms INTEGER NOT NULL
 );
-CREATE TABLE IF NOT EXISTS block_words (id INTEGER PRIMARY KEY, bits BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS block_words (id INTEGER PRIMARY KEY, words BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS block_by_time ON block_facts (max_ms, min_ms);
 CREATE TABLE IF NOT EXISTS trace_block (
     low INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (low, block)

@@ -7,7 +7,7 @@ from typing import Final
 
 from tracing.pipeline.store.compact import compact_some
 from tracing.pipeline.store.gathering import Block
-from tracing.pipeline.store.log import LogReader, remove_before
+from tracing.pipeline.store.log import remove_before
 from tracing.pipeline.store.names import Names
 from tracing.pipeline.store.outbox import Outbox
 from tracing.pipeline.store.traces import TraceIndex
@@ -29,7 +29,6 @@ class IndexWriter:
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self._db = connection
         self._folder = folder
-        self._log = LogReader(folder)
         self._names = Names(connection)
         ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
         self.stored: int = ledger.get("stored", 0)
@@ -103,7 +102,7 @@ class IndexWriter:
     def compact_some(self) -> int:
         """Let some small blocks be one; returns how many blocks fewer there are."""
         with self.outbox.transaction():
-            done = compact_some(self._db, self._log, self._compacted_to, self.outbox.followed_to())
+            done = compact_some(self._db, self._compacted_to, self.outbox.followed_to())
         self._compacted_to = done.to
         self.blocks -= done.fewer
         return done.fewer
@@ -152,10 +151,6 @@ class IndexWriter:
         """Clean up some of the index behind forgetting; whether there may be more to do."""
         (oldest,) = self._db.execute("SELECT min(id) FROM block_facts").fetchone()
         return self.traces.sweep_some(self.next_block if oldest is None else oldest, self.blocks)
-
-    def close(self) -> None:
-        """Let the log go; the database is the caller's."""
-        self._log.close()
 
     def _forget_names(self, before_day: int) -> None:
         """Drop names that no span carried, and sums that no span changed, since that day."""
