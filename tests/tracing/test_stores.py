@@ -1,4 +1,5 @@
 import asyncio
+import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +15,11 @@ from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.tail.policy import Policies
 from tracing.pipeline.tail.window import TailWindow
+
+
+def noise(size: int) -> str:
+    """Text that packing leaves so many bytes of."""
+    return random.Random(size).randbytes(size).hex()
 
 
 class TestMemoryStore(SpanStoreContract):
@@ -60,7 +66,7 @@ async def test_an_index_that_cannot_follow_refuses_before_it_takes_anything(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     await store.append(batch_of([span(1)]))
-    await store.append(batch_of([span(2, tags={"large": "x" * 600})]))
+    await store.append(batch_of([span(2, tags={"large": noise(600)})]))
     with pytest.raises(StoreBusyError):
         await store.append(batch_of([span(3)]))
     other.execute("ROLLBACK")
@@ -191,8 +197,8 @@ async def test_a_full_disk_refuses_and_harms_nothing(tmp_path: Path) -> None:
     store = SqliteStore(path)
     await store.append(batch_of([span(1)]))
     assert await store.services() == ["web"]
-    large = [batch_of([span(n, tags={"big": "x" * 60_000})]) for n in (2, 3, 4)]
-    with no_longer_files(100_000):
+    large = [batch_of([span(n, tags={"big": noise(45_000)})]) for n in (2, 3, 4)]
+    with no_longer_files(60_000):
         answers = await asyncio.gather(*map(store.append, large), return_exceptions=True)
     assert [type(answer) for answer in answers] == [type(None), StoreError, StoreError]
     assert "cannot write" in str(answers[1])
