@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
+from tracing import utf8
+
 _T = TypeVar("_T")
 
 STOP: Final = 0
@@ -73,7 +75,7 @@ class ThriftReader:
 
     def text(self) -> str:
         """A string; bad UTF-8 becomes U+FFFD."""
-        return self.binary().decode("utf-8", "replace")
+        return utf8.text(self.binary())
 
     def fields(self) -> Iterator[tuple[int, int]]:
         """(id, type) of each field of a struct; the caller reads or skips every value."""

@@ -147,6 +147,21 @@ class SpanStoreContract:
             assert ids(await store.search(asked)) == [1]
         assert await store.dependencies(ever, ever) == []
 
+    async def test_a_trace_lies_in_a_window_to_the_microsecond(self, store: SpanStore) -> None:
+        edge_us = HOUR_MS * 1000
+        for number, at_us in enumerate((edge_us - 1, edge_us, edge_us + 1, edge_us + 1000), 1):
+            one = span(number)
+            one.timestamp = at_us
+            await store.append(batch_of([one]))
+        assert ids(await store.search(around(end_ms=HOUR_MS, lookback_ms=1))) == [2, 1]
+        assert ids(await store.search(around(end_ms=HOUR_MS + 1, lookback_ms=1))) == [4, 3, 2]
+
+    async def test_of_equally_new_traces_the_greater_id_comes_first(self, store: SpanStore) -> None:
+        for number in (3, 9 << 60, 1, 7 << 60, 2):
+            await store.append(batch_of([span(number)]))
+        found = ids(await store.search(around(limit=4)))
+        assert found == [9 << 60, 7 << 60, 3, 2]
+
     async def test_links_count_whole_traces_in_the_window(self, store: SpanStore) -> None:
         for number in (1, 2):
             call = span(number, 2, parent=1, kind="CLIENT", remote="db", at_ms=HOUR_MS + number)

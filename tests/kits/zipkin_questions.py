@@ -9,6 +9,7 @@ from urllib.parse import quote
 from tests.kits.zipkin_bodies import proto3_list, thrift_list
 
 START_US: Final = 1_700_000_000_000_000
+TANGLED_US: Final = START_US - 50_000_000_000
 END_MS: Final = START_US // 1000 + 900_000
 KEYS: Final = "env,http.method,empty"
 
@@ -219,6 +220,32 @@ def v2_spans(dice: random.Random, count: int) -> Iterator[Sent]:
         trace = spans[0]["traceId"]
         body = proto3_list(spans) if number % 2 else json.dumps(spans).encode()
         yield Sent(f"v2 {number}", "/api/v2/spans", PROTO3 if number % 2 else JSON, body, trace)
+
+
+def tangled(dice: random.Random, number: int) -> list[dict[str, Any]]:
+    """A trace in ten seconds of its own whose spans share few ids, places and kinds."""
+    spans = []
+    trace = dice.choice(["", "463ac35c9f6413ad"]) + f"{0xE000 + number:016x}"
+    for _ in range(dice.randint(1, 8)):
+        place = {
+            "serviceName": dice.choice("abc"),
+            "ipv4": dice.choice([None, None, "10.0.0.1", "10.0.0.2"]),
+            "port": dice.choice([None, None, None, 80, 81]),
+        }
+        span = {
+            "traceId": trace,
+            "id": f"{dice.randint(1, 5)}",
+            "parentId": dice.choice([None, *"123456"]),
+            "kind": dice.choice(["CLIENT", "SERVER", "PRODUCER", "CONSUMER", None]),
+            "timestamp": TANGLED_US + number * 10_000_000 + dice.randint(0, 5_000_000),
+            "localEndpoint": dice.choice([None, place, place]),
+            "remoteEndpoint": dice.choice([None, {"serviceName": dice.choice("abcd")}]),
+            "shared": dice.random() < 0.2,
+            "tags": dice.choice([None, None, None, {"error": ""}]),
+        }
+        span["timestamp"] = None if dice.random() < 0.2 else span["timestamp"]
+        spans.append({member: value for member, value in span.items() if value})
+    return spans
 
 
 # ── questions ────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kits.zipkin_bodies import proto3_list, proto3_span
+from tests.kits.zipkin_bodies import proto3_list, proto3_span, thrift_list
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.decode import formats, scribe, v2_json
 from tracing.pipeline.model import SpanError, V2Span, decode_strict, low_half, to_json
@@ -129,6 +129,27 @@ def test_an_empty_span_of_proto3_is_passed_over_and_an_empty_id_is_not() -> None
     for field, name in ((1, "traceId"), (3, "id")):
         with pytest.raises(SpanError, match=f"^{name} == null"):
             formats.decode_proto3(one + bytes([10, 2, field << 3 | 2, 0]))
+
+
+def test_half_a_surrogate_pair_is_one_mark_in_every_encoding() -> None:
+    raw, marked = b"a\xed\xa0\x80b\xf5\x80", "a\ufffdb\ufffd\ufffd"
+    span = proto3_span({"traceId": "1", "id": "2"}) + b"\x2a" + bytes([len(raw)]) + raw
+    [read] = formats.decode_proto3(b"\n" + bytes([len(span)]) + span).spans
+    assert read.name == marked
+    [read] = formats.decode_v2_json(b'[{"traceId":"1","id":"2","name":"%b"}]' % raw).spans
+    assert read.name == marked
+    struct = thrift_list([{"traceId": "1", "id": "2", "name": "x" * len(raw)}])
+    [read] = formats.decode_thrift(struct.replace(b"x" * len(raw), raw)).spans
+    assert read.name == marked
+
+
+def test_a_default_value_of_proto3_is_one_that_did_not_come() -> None:
+    span = proto3_span(
+        {"traceId": "1", "id": "2", "kind": "SERVER", "name": "n", "timestamp": 5, "shared": True}
+    )
+    defaults = b"\x20\0" + b"\x2a\0" + b"\x31" + bytes(8) + b"\x68\0"
+    [read] = formats.decode_proto3(b"\n" + bytes([len(span + defaults)]) + span + defaults).spans
+    assert (read.kind, read.name, read.timestamp, read.shared) == ("SERVER", "n", 5, True)
 
 
 @pytest.mark.parametrize("field", [4 << 3, 8 << 3 | 2])

@@ -217,6 +217,30 @@ async def test_the_same_questions_get_the_same_answers(
                     assert meaning(pair[0]) == meaning(pair[1]), (method, path)
 
 
+async def test_tangled_traces_have_the_same_links_and_are_found_in_the_same_windows(
+    zipkin: tuple[str, int], both: Both, client: httpx.AsyncClient
+) -> None:
+    del zipkin  # what else is in its store lies elsewhere in time
+    dice = random.Random(1)
+    count = 150
+    traces = [ask.tangled(dice, number) for number in range(count)]
+    for spans in traces:
+        theirs, ours = await answers(both, client, "POST", "/api/v2/spans", json=spans)
+        assert theirs.status_code == ours.status_code == 202
+    await kept(both, client, traces[-1][0]["traceId"])
+    wrong = []
+    for number in range(count):
+        start_ms = ask.TANGLED_US // 1000 + number * 10_000
+        ends = [start_ms + 5_000, start_ms + dice.randint(0, 5_000)]
+        for call in ("dependencies?", "traces?limit=9&"):
+            for end_ms in ends:
+                path = f"/api/v2/{call}endTs={end_ms}&lookback={end_ms - start_ms + 1}"
+                theirs, ours = await answers(both, client, "GET", path)
+                if meaning(theirs) != meaning(ours):
+                    wrong.append(f"{path}: {theirs.text[:300]}, ours {ours.text[:300]}")
+    assert wrong == []
+
+
 def test_every_difference_is_one_that_is_asked_for() -> None:
     known = {sent.name for sent in ask.odd_members()} | set(ask.questions())
     assert set(DIFFERS) <= known

@@ -90,6 +90,19 @@ def test_a_shared_server_span_hangs_below_its_client() -> None:
     assert rows == [("web", 0), ("web", 1), ("api", 2), ("api", 3)]
 
 
+def test_links_know_one_span_of_an_id_as_the_real_server_does() -> None:
+    root = span(1, 1, service="back", kind="SERVER")
+    twin = span(1, 1, service="front", kind="PRODUCER", remote="q")
+    child = span(1, 2, parent=1, service="db", kind="PRODUCER", remote="q")
+    assert links_of([[root, child]]) == [Link("db", "q", 1)]
+    assert links_of([[root, twin, child]]) == []
+    first, last = [span(1, 2, parent=1, service=name, kind="CLIENT", remote="q") for name in "ab"]
+    assert links_of([[span(1, 1), first, last]]) == [Link("b", "q", 1)]
+    servers = [span(1, 2, kind=kind, service="b") for kind in ("SERVER", "CONSUMER")]
+    servers[1].shared = True
+    assert links_of([[span(1, 1), first, *servers]]) == []
+
+
 def placed(made: V2Span, ip: str) -> V2Span:
     made.local_endpoint = V2Endpoint(made.service, ip)
     return made

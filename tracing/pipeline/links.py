@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from tracing.pipeline.model import Kind, V2Span
-from tracing.pipeline.tree import build, merge
+from tracing.pipeline.tree import build, known, merge
 
 
 class Link(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
@@ -109,7 +109,7 @@ class LinkCounter:
     def add_trace(self, spans: Sequence[V2Span], weight: int = 1) -> None:
         """Count one trace, given as its normalised spans; a weight of -1 takes it back."""
         self._weight = weight
-        tree = build(merge(spans))
+        tree = build(known(merge(spans)))
         root = tree.root
         ends: list[V2Span | None] = []  # from the root down: the nearest end of a call
         for row in tree.rows:

@@ -76,7 +76,9 @@ def _own_us(trace: Sequence[V2Span]) -> int | None:
 def matches(trace: Sequence[V2Span], query: TraceQuery) -> bool:
     """Whether the normalised spans of one trace meet every condition, each by any of them."""
     own_us = _own_us(trace)
-    if own_us is None or not query.start_ms <= own_us // 1000 <= query.end_ms:
+    # To the microsecond, where newest_ms cuts: a trace that begins within the last millisecond
+    # of the window has a span inside, but does not lie inside itself.
+    if own_us is None or not query.start_ms * 1000 <= own_us <= query.end_ms * 1000:
         return False
     spans = trace
     if query.service is not None:

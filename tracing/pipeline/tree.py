@@ -196,6 +196,35 @@ def build(spans: Sequence[V2Span]) -> Tree:
     return Tree(rows, [span for span in spans if id(span) not in reached])
 
 
+def known(spans: Sequence[V2Span]) -> Sequence[V2Span]:
+    """Those merged spans that the real server's dependencies know of.
+
+    It keeps a trace's first span without parent, and beside it one unshared span for each id and
+    one shared span for each id and place, the last: other places that contradict each other, as a
+    v1 span of two services has them, are not told apart. A span with the root's id hangs nowhere,
+    and takes with it what names that id as its parent.
+    """
+    if len({_key(span) for span in spans}) == len(spans):
+        return spans
+    in_order = sorted(spans, key=lambda span: span.id)
+    root = next(filter(_is_root, in_order), None)
+    last = {_key(span): span for span in in_order if span is not root}
+    below = list(last.values())
+    gone = set[int]()
+    if root is not None and (twin := last.get(_key(root))) is not None:
+        parents = _parents(below, _NOBODY)
+        more = {below.index(twin)}
+        while more:
+            gone |= more
+            more = {at for at, parent in enumerate(parents) if parent in more} - gone
+    left = [span for at, span in enumerate(below) if at not in gone]
+    return left if root is None else [root, *left]
+
+
+def _key(span: V2Span) -> object:
+    return (span.id, _place(span.local_endpoint)) if span.shared else span.id
+
+
 def _siblings(spans: Sequence[V2Span], first: int, following: Sequence[int]) -> list[int]:
     """A chain's numbers, the one that began last first; of one time the higher id first."""
     chain = []

@@ -7,6 +7,7 @@ is read. So numbers stay texts here until a member asks for one kind.
 import json
 from typing import Final
 
+from tracing import utf8
 from tracing.pipeline.model import SpanError
 
 _INT64: Final = range(-(1 << 63), 1 << 63)
@@ -35,7 +36,7 @@ def parse(body: bytes) -> object:
     Invalid UTF-8 becomes U+FFFD. Text after the document is refused.
     """
     try:
-        return _decoder.decode(body.decode("utf-8", "replace"))
+        return _decoder.decode(utf8.text(body))
     except (ValueError, RecursionError) as error:
         raise SpanError("Malformed") from error
 

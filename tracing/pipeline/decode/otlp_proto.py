@@ -15,10 +15,10 @@ from tracing.pipeline.decode.protobuf import (
     VARINT,
     fields,
     signed,
-    text,
     write_field,
 )
 from tracing.pipeline.model import SpanError
+from tracing.utf8 import text
 
 # Field numbers that are read, with their wire types.
 _REQUEST: Final = {1: BYTES}

@@ -1,10 +1,14 @@
-"""Zipkin's proto3 list of spans. Pure."""
+"""Zipkin's proto3 list of spans. Pure.
+
+A field that comes twice counts as it came last; a default value counts as not come.
+"""
 
 from typing import Final
 
 from tracing.pipeline import normalise
-from tracing.pipeline.decode.protobuf import BYTES, FIXED64, fields, int32, signed, text
+from tracing.pipeline.decode.protobuf import BYTES, FIXED64, fields, int32, signed
 from tracing.pipeline.model import Kind, SpanError, V2Annotation, V2Endpoint, V2Span
+from tracing.utf8 import text
 
 _HEX_BYTES_MAX: Final = 32
 _KINDS: Final[dict[int, Kind]] = {1: "CLIENT", 2: "SERVER", 3: "PRODUCER", 4: "CONSUMER"}
@@ -52,13 +56,13 @@ def _span(data: bytes) -> V2Span:  # noqa: C901, PLR0912 - a branch a field
             case 3, 2:
                 span.id = _hex(raw, "id")
             case 4, 0:
-                span.kind = _KINDS.get(int32(integer))
+                span.kind = _KINDS.get(int32(integer), span.kind)
             case 5, 2:
-                span.name = text(raw)
+                span.name = text(raw) or span.name
             case 6, 1:
-                span.timestamp = signed(integer)
+                span.timestamp = signed(integer) or span.timestamp
             case 7, 0:
-                span.duration = signed(integer)
+                span.duration = signed(integer) or span.duration
             case 8, 2:
                 span.local_endpoint = _endpoint(raw)
             case 9, 2:
@@ -72,9 +76,9 @@ def _span(data: bytes) -> V2Span:  # noqa: C901, PLR0912 - a branch a field
                 if key:
                     tags[key] = value
             case 12, 0:
-                span.debug = _flag(integer)
+                span.debug = _flag(integer) or span.debug
             case 13, 0:
-                span.shared = _flag(integer)
+                span.shared = _flag(integer) or span.shared
             case _:
                 pass  # an unknown field, or a known one of another type: passed over
     missing = [name for name, text in (("traceId", span.trace_id), ("id", span.id)) if not text]
@@ -89,12 +93,12 @@ def _endpoint(data: bytes) -> V2Endpoint | None:
     for number, wire, integer, raw in fields(data):
         match number, wire:
             case 1, 2:
-                name = text(raw)
+                name = text(raw) or name
             case ((2 | 3), 2):
                 read4, read6 = normalise.address_of_bytes(raw)
                 ipv4, ipv6 = read4 or ipv4, read6 or ipv6
             case 4, 0:
-                port = int32(integer)
+                port = int32(integer) or port
             case _:
                 pass
     return normalise.endpoint(name, ipv4, ipv6, port)
@@ -104,9 +108,9 @@ def _annotation(data: bytes) -> V2Annotation | None:
     at, value = 0, ""
     for number, wire, integer, raw in fields(data):
         if (number, wire) == (1, FIXED64):
-            at = signed(integer)
+            at = signed(integer) or at
         elif (number, wire) == (2, BYTES):
-            value = text(raw)
+            value = text(raw) or value
     return V2Annotation(at, value) if at and value else None
 
 
@@ -114,7 +118,7 @@ def _pair(data: bytes) -> tuple[str, str]:
     key = value = ""
     for number, wire, _, raw in fields(data):
         if (number, wire) == (1, BYTES):
-            key = text(raw)
+            key = text(raw) or key
         elif (number, wire) == (2, BYTES):
-            value = text(raw)
+            value = text(raw) or value
     return key, value

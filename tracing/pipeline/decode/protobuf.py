@@ -100,11 +100,6 @@ def signed(number: int, sign: int = _SIGN64) -> int:
     return number - (sign << 1) if number >= sign else number
 
 
-def text(raw: bytes) -> str:
-    """A string; bad UTF-8 becomes U+FFFD."""
-    return raw.decode("utf-8", "replace")
-
-
 def write_varint(number: int) -> bytes:
     """An unsigned number as it stands on the wire."""
     out = bytearray()

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from tracing import utf8
 from tracing.thrift import CATEGORY, I32, LIST, STRING, ThriftError, ThriftReader
 
 _VERSION: Final = 0x8001_0000
@@ -49,7 +50,7 @@ def read_call(payload: bytes, category: str = CATEGORY) -> Call:
     else:
         if first > _NAME_BYTES_MAX:
             raise ThriftError("Malformed: a method's name is not that long")
-        name = reader.take(first).decode("utf-8", "replace")
+        name = utf8.text(reader.take(first))
         kind = reader.byte()
     sequence = reader.i32()
     messages: list[bytes] | None = None

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tracing import utf8
 from tracing.pipeline import normalise
 from tracing.pipeline.decode.v1 import ADDRESSES, V1Event, V1Span, V1Tag, convert
 from tracing.pipeline.model import SpanError, V2Endpoint, V2Span
@@ -102,7 +103,7 @@ def _tag(reader: ThriftReader) -> V1Tag | None:
     if key is None or value is None:
         return None
     if annotation_type == _TYPE_STRING:
-        return V1Tag(key, value.decode("utf-8", "replace"), host)
+        return V1Tag(key, utf8.text(value), host)
     if annotation_type == _TYPE_BOOL and value == b"\1" and key in ADDRESSES and host is not None:
         return V1Tag(key, "", host)
     return None

@@ -13,7 +13,7 @@ from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.needles import Needles, needles_of, rarest
 from tracing.pipeline.store.port import Trace
 from tracing.pipeline.store.reader import BlockReader
-from tracing.pipeline.store.reading import group, ranked
+from tracing.pipeline.store.reading import group, rank, ranked
 from tracing.pipeline.store.words import condition
 
 # The newest span of a trace may lie in another block than the span that the search asked for, and
@@ -61,7 +61,7 @@ class _Search:
         self._look_near()
         if self._needles.selective and len(self._best) < limit:
             self._look_far()
-        self._hits.sort(key=lambda hit: hit[0], reverse=True)
+        self._hits.sort(key=rank, reverse=True)
         return [trace for _, trace in self._hits[:limit]]
 
     def _look_near(self) -> None:
@@ -74,9 +74,9 @@ class _Search:
         for number, newest_ms in self._blocks(
             "max_ms >= ? AND min_ms <= ?", (start_ms, end_ms), "max_ms DESC", -1
         ):
-            if len(self._best) == self._query.limit and self._best[0] >= newest_ms:
+            if len(self._best) == self._query.limit and self._best[0] > newest_ms:
                 late += 1
-                if self._best[0] >= newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
+                if self._best[0] > newest_ms + slack_ms or late > _LATE_BLOCKS_MAX:
                     break
             # A trace that lies in a late block alone cannot be a better hit.
             self._look_into(number, bounds, alone=not late)

@@ -38,8 +38,14 @@ def ranked(traces: Iterable[Trace], query: TraceQuery) -> list[tuple[int, Trace]
         for trace in traces
         if (newest := newest_ms(trace, query)) is not None and matches(trace, query)
     ]
-    found.sort(key=lambda hit: hit[0], reverse=True)
+    found.sort(key=rank, reverse=True)
     return found[: query.limit]
+
+
+def rank(hit: tuple[int, Trace]) -> tuple[int, str]:
+    """Newest last; of equal ones, as the real server, the greater low half of the id."""
+    newest, trace = hit
+    return newest, trace[0].trace_id[-16:]
 
 
 def in_order(traces: Sequence[Trace], ids: Sequence[str], *, strict: bool) -> list[Trace]:
