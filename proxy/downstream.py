@@ -9,30 +9,25 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-import httptools
-
 from proxy.call import Later, Peer, Reply
 from proxy.exchange import Exchange
 from proxy.link import AcceptedLink, asks_for_link
 from proxy.tls import TlsSession
-from wire.chunked import ChunkedReader
 from wire.errors import BadRequest
-from wire.head import HEAD_END
-from wire.malformed import bad_request_line, check_partial_head
-from wire.repeat import read_again, remember
-from wire.request import RequestHead, read_request_head
+from wire.reader import RequestReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from proxy.call import Call
     from proxy.listener import Listener
+    from wire.body import BodyReader
+    from wire.request import RequestHead
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # What we still read after the last answer, so that the client reads it before our close resets the
 # connection.
 _LINGER_BYTES_MAX: Final = 262_144
-_MALFORMED: Final = 400
 
 
 class Downstream(asyncio.BufferedProtocol):
@@ -40,19 +35,14 @@ class Downstream(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_body_held",
-        "_buffer",
-        "_chunks",
         "_closing",
         "_eof",
-        "_last",
-        "_left",
         "_linger",
-        "_parser",
         "_pumping",
+        "_reader",
         "_reading_paused",
         "_route_task",
         "_transport",
-        "complete",
         "deadline",
         "exchange",
         "listener",
@@ -67,14 +57,9 @@ class Downstream(asyncio.BufferedProtocol):
         self.peer = peer or Peer("", 0)
         self.exchange: Exchange | None = None
         self.deadline = 0.0  # the loop's clock; 0: none
-        self.complete = False
         self.requests = 0
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
-        self._buffer = b""
-        self._last: RequestHead | None = None  # for a head that says the same lines again
-        self._left = 0
-        self._chunks: ChunkedReader | None = None
+        self._reader = RequestReader(listener.limits)
         self._route_task: asyncio.Task[None] | None = None
         self._body_held = False
         self._reading_paused = False
@@ -103,7 +88,7 @@ class Downstream(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._transport = None
-        del self._parser  # it refers to us: else both would wait for the collector of cycles
+        self._reader.close()
         self.listener.forget(self)
         if self._route_task is not None:
             self._route_task.cancel()
@@ -116,7 +101,9 @@ class Downstream(asyncio.BufferedProtocol):
 
         A whole request is still answered, if that does not take long; half a one never.
         """
-        if self._body_open() or (self.idle and not self._buffer) or self.peer.tls is not None:
+        reader = self._reader
+        half = reader.body is not None or (self.idle and not reader.buffer)
+        if half or self.peer.tls is not None:
             return False  # TLS as the loop speaks it has no half-closed state
         self._eof = True
         self.deadline = self.loop.time() + self.listener.settings.half_closed_timeout_s
@@ -132,28 +119,24 @@ class Downstream(asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; also called with what came before HTTP began."""
-        last = self._last
-        if (
-            last is not None
-            and self.exchange is None
-            and not self._buffer
-            and self._route_task is None
-            and read_again(last, data, self.listener.limits)
-        ):
-            self._begin(last)
-            return
+        reader = self._reader
+        if self.exchange is None and self._route_task is None:
+            request = reader.again(data)
+            if request is not None:
+                self._begin(request)
+                return
         if self._closing:
             self._on_lingering(len(data))
             return
-        if self._left or self._chunks is not None:
+        if reader.body is not None:
             try:
-                data = self._on_body_bytes(data)
+                data = self._on_body_bytes(reader.body, data)
             except BadRequest as error:
                 self._refuse(error)
                 return
             if not data:
                 return
-        self._buffer = self._buffer + data if self._buffer else data
+        reader.buffer += data
         if self.exchange is None and self._route_task is None:
             self._pump()
         else:
@@ -167,14 +150,9 @@ class Downstream(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         if self.exchange is not None:
             body_timeout_s = self.listener.settings.body_timeout_s
-            open_ = self._body_open()
-            self.deadline = self._until(body_timeout_s) if open_ else self._end_of_patience()
+            reads = self._reader.body is not None
+            self.deadline = self._until(body_timeout_s) if reads else self._end_of_patience()
             self.exchange.resume_answer()
-
-    # ---- called by llhttp
-
-    def on_message_complete(self) -> None:
-        self.complete = True
 
     # ---- called by the exchange
 
@@ -186,7 +164,7 @@ class Downstream(asyncio.BufferedProtocol):
     def hold_body(self) -> None:
         """Stop reading: the other side is slower."""
         self._body_held = True
-        if self._body_open():
+        if self._reader.body is not None:
             self.deadline = self._until(self.listener.settings.send_timeout_s)
         self._update_reading()
 
@@ -194,7 +172,7 @@ class Downstream(asyncio.BufferedProtocol):
         """Read again."""
         if self._body_held:
             self._body_held = False
-            if self._body_open():  # it was not the client who was slow
+            if self._reader.body is not None:  # it was not the client who was slow
                 self.deadline = self._until(self.listener.settings.body_timeout_s)
             self._update_reading()
 
@@ -203,17 +181,19 @@ class Downstream(asyncio.BufferedProtocol):
         self.exchange = None
         if self._body_held:
             self.resume_body()
-        if not keep_alive or self._transport is None or (self._eof and not self._buffer):
+        waits = self._reader.buffer
+        if not keep_alive or self._transport is None or (self._eof and not waits):
             self.close_after_answer()
             return
         self.deadline = self.loop.time() + self.listener.settings.idle_timeout_s
-        if self._buffer:
+        if waits:
             self._pump()
 
     def release(self) -> asyncio.Transport | None:
         """Give the transport away, for a tunnel; None when the client did not wait for the 101."""
-        if self._buffer or self._eof:
+        if self._reader.buffer or self._eof:
             return None
+        self._reader.close()
         self.exchange = None
         transport, self._transport = self._transport, None
         return transport
@@ -233,7 +213,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def on_deadline(self) -> None:
         """The time to send a request, or to take an answer, is over."""
-        if self.idle and self._buffer and not self._closing:
+        if self.idle and self._reader.buffer and not self._closing:
             self._refuse(BadRequest("the request did not come in time", 408))
         else:
             self.abort_exchange()
@@ -246,7 +226,7 @@ class Downstream(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def close_after_answer(self) -> None:
+    def close_after_answer(self, *, linger: bool = False) -> None:
         """Close once everything is written.
 
         What the client still sends is read and thrown away for a moment.
@@ -254,8 +234,8 @@ class Downstream(asyncio.BufferedProtocol):
         if self._closing or self._transport is None:
             return
         self._closing = True
-        self._last = None
-        linger, self._buffer = self._body_open() or bool(self._buffer), b""
+        linger = linger or self._reader.body is not None or bool(self._reader.buffer)
+        self._reader.stop()
         self.deadline = self.loop.time() + self.listener.settings.linger_timeout_s
         if linger:
             if self._transport.can_write_eof():
@@ -285,62 +265,42 @@ class Downstream(asyncio.BufferedProtocol):
             limit = min(limit, self.deadline + size / settings.body_rate_min)
         return limit
 
-    def _body_open(self) -> bool:
-        return self._left > 0 or self._chunks is not None
-
     def _pump(self) -> None:
         """Take requests from the buffer until one is under way or the bytes run out."""
         if self._pumping:
             return  # an answer was given within a call from the loop below
         self._pumping = True
+        reader = self._reader
         try:
-            while self._on_head_bytes():
+            while (request := reader.take_head()) is not None:
+                if request.target == b"*" and self._become_link(request):
+                    break
+                if reader.body is not None:
+                    self.deadline = self._until(self.listener.settings.body_timeout_s)
+                self._begin(request)
                 if (
-                    not self._buffer
+                    not reader.buffer
                     or self.exchange is not None
                     or self._route_task is not None
-                    or self._body_open()
+                    or reader.body is not None
                     or self._closing
                 ):
                     break
+            else:
+                self._expect_head()
         except BadRequest as error:
             self._refuse(error)
         finally:
             self._pumping = False
-        if self._buffer or self._reading_paused:
+        if reader.buffer or self._reading_paused:
             self._update_reading()
-
-    def _on_head_bytes(self) -> bool:
-        """Start the request whose head is complete in the buffer; False when it is not yet."""
-        data = self._buffer
-        limits = self.listener.limits
-        end = data.find(HEAD_END) + 4
-        if end < 4 or end > limits.head_bytes_max:  # noqa: PLR2004 - find's -1, and 4
-            check_partial_head(data if end < 4 else data[: end - 4], limits)  # noqa: PLR2004
-            self._expect_head()
-            return False
-        head, self._buffer = data[:end], data[end:]
-        upgrade = self._feed_head(head)
-        request = read_request_head(head, limits)
-        if upgrade and asks_for_link(request, self._transport) and self._become_link():
-            return False
-        has_body = request.has_body
-        if has_body == self.complete or (upgrade and has_body):
-            raise BadRequest("the end of the request is ambiguous")
-        if self._last is not None:
-            request.verdict = self._last.verdict
-        self._last = remember(request, head)
-        if has_body:
-            self._begin_body(request)
-        self._begin(request)
-        return True
 
     def _begin(self, request: RequestHead) -> None:
         """A request is there: ask the way for it."""
         self.requests += 1
         if self.requests >= self.listener.settings.requests_max:
             request.keep_alive = False
-        if not self._left and self._chunks is None:
+        if self._reader.body is None:
             self.deadline = self._end_of_patience() if self._eof else 0.0
         decided = self.listener.way.on_request(request, self.peer)
         if isinstance(decided, Reply):
@@ -358,34 +318,17 @@ class Downstream(asyncio.BufferedProtocol):
         if not self.deadline or self.deadline > limit:
             self.deadline = limit
 
-    def _feed_head(self, head: bytes) -> bool:
-        """Let llhttp judge a head; whether it asks to leave HTTP."""
-        self.complete = False
-        try:
-            self._parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            self._parser = httptools.HttpRequestParser(self)
-            return True
-        except httptools.HttpParserError as error:
-            raise _why(head, error) from None
-        return False
-
-    def _become_link(self) -> bool:
+    def _become_link(self, request: RequestHead) -> bool:
         """Another weir asks for a link: the connection is one from here on, if we offer any."""
         transport = self._transport
-        if not self.listener.settings.links or transport is None or self._buffer:
+        offered = self.listener.settings.links and not self._reader.buffer
+        if not offered or transport is None or not asks_for_link(request, transport):
             return False
+        self._reader.close()
         self._transport = None
         self.listener.forget(self)
         AcceptedLink(self.listener, self.peer, Downstream).take(transport)
         return True
-
-    def _begin_body(self, request: RequestHead) -> None:
-        if request.chunked:
-            self._chunks = ChunkedReader(self.listener.limits)
-        else:
-            self._left = request.content_length or 0
-        self.deadline = self._until(self.listener.settings.body_timeout_s)
 
     async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:
         try:
@@ -408,57 +351,34 @@ class Downstream(asyncio.BufferedProtocol):
         self.exchange = exchange = Exchange(self, request, call)
         if request.expects_continue:
             self.write(_CONTINUE)
-        if self._buffer and self._body_open():
+        reader = self._reader
+        if reader.buffer and reader.body is not None:
             # First, so that what is refused here reaches nobody, and what is not goes up at once.
-            data, self._buffer = self._buffer, b""
-            self._buffer = self._on_body_bytes(data)
+            data, reader.buffer = reader.buffer, b""
+            reader.buffer = self._on_body_bytes(reader.body, data)
         exchange.start()
 
-    def _on_body_bytes(self, data: bytes) -> bytes:
+    def _on_body_bytes(self, body: BodyReader, data: bytes) -> bytes:
         """Pass body bytes up; returns what follows the body."""
         exchange = self.exchange
         if exchange is None:
             # The way still thinks: a little may be in flight before reading stops.
-            self._buffer += data
+            self._reader.buffer += data
             return b""
-        rest = b""
-        trailers = b""
-        if self._chunks is not None:
-            pieces = self._chunks.feed(data)
-            rest = self._chunks.rest
-            self._feed_parser(data[: len(data) - len(rest)] if rest else data)
-            done = self._chunks.done
-            trailers = self._chunks.trailers
-        else:
-            piece = data[: self._left]
-            rest = data[self._left :]
-            self._feed_parser(piece)
-            self._left -= len(piece)
-            pieces = [piece] if piece else []
-            done = not self._left
-        if done:
-            self._chunks = None
-            if not self.complete:
-                raise BadRequest("the end of the request is ambiguous")
-        self.deadline = self._end_of_patience() if done else self._until_more(len(data))
+        pieces = self._reader.take_body(body, data)
+        self.deadline = self._end_of_patience() if body.done else self._until_more(len(data))
         for piece in pieces:
             exchange.on_request_body(piece)
-        if done and self.exchange is exchange:
-            exchange.on_request_end(trailers)
-        return rest
-
-    def _feed_parser(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise BadRequest(str(error)) from None
+        if body.done and self.exchange is exchange:
+            exchange.on_request_end(body.trailers)
+        return body.rest
 
     def _update_reading(self) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         pause = self._body_held or (
-            not self.idle and len(self._buffer) > self.listener.settings.pipelined_bytes_max
+            not self.idle and len(self._reader.buffer) > self.listener.settings.pipelined_bytes_max
         )
         if pause is not self._reading_paused:
             self._reading_paused = pause
@@ -473,7 +393,7 @@ class Downstream(asyncio.BufferedProtocol):
         keep_alive = (
             request.keep_alive
             and not reply.close
-            and not self._body_open()
+            and self._reader.body is None
             and not self.listener.draining
         )
         self.write(
@@ -498,16 +418,9 @@ class Downstream(asyncio.BufferedProtocol):
                 return
         reply = self.listener.way.refuse(error, self.peer)
         self.write(reply.render(keep_alive=False, head_only=False, minor=1))
-        self._left = 1  # whatever follows is not read as a request
-        self.close_after_answer()
+        self.close_after_answer(linger=True)
 
     def _on_lingering(self, size: int) -> None:
         self._linger += size
         if self._linger > _LINGER_BYTES_MAX and self._transport is not None:
             self._transport.abort()
-
-
-def _why(head: bytes, error: httptools.HttpParserError) -> BadRequest:
-    """Llhttp's refusal with the right status: a version we do not speak is 505."""
-    malformed = bad_request_line(head)
-    return malformed if malformed.status != _MALFORMED else BadRequest(str(error))

@@ -13,7 +13,7 @@ from proxy.call import Again, Reply
 from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamClosed, UpstreamError
 from proxy.tunnel import Tunnel
 from wire.head import HEAD_END as _HEAD_END
-from wire.head import drop_pattern
+from wire.trailers import passed_trailers
 from wire.upgrade import upgrade_lines
 
 if TYPE_CHECKING:
@@ -37,26 +37,10 @@ IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"
 _TOO_EARLY: Final = Reply(
     400, b"the client did not wait for the answer to its Upgrade\n", close=True
 )
-# A trailer may not speak where only a head may: RFC 9110, 6.5.1; and never for us.
-FORBIDDEN_TRAILERS: Final = drop_pattern(
-    rb"(?:l5d|weir)[-_.][^:\r\n]*",
-    b"host",
-    b"content-length",
-    b"transfer-encoding",
-    b"connection",
-    b"authorization",
-    b"cookie",
-    b"set-cookie",
-    rb"x-forwarded-[^:\r\n]*",
-    b"forwarded",
-    b"te",
-    b"trailer",
-)
 
 
 class Exchange:
     """Moves one request up and one answer down.
-
 
     No slots, but defaults in the class: most exchanges never change them, and what is not set costs
     nothing.
@@ -155,7 +139,7 @@ class Exchange:
     def on_request_end(self, trailers: bytes) -> None:
         """The request is complete. trailers: their block, as read."""
         if self.request.chunked:
-            kept, dropped = FORBIDDEN_TRAILERS.subn(b"", trailers)
+            kept, dropped = passed_trailers(trailers)
             self._down.listener.trailers_dropped += dropped
             self._send(b"0%b\r\n\r\n" % kept)
         self.request_done = True
@@ -295,7 +279,7 @@ class Exchange:
         """The answer is complete; the connection has gone back to its pool, or is closed."""
         self._up = None
         if self._chunked_down:
-            self._out.append(b"0" + FORBIDDEN_TRAILERS.sub(b"", trailers) + b"\r\n\r\n")
+            self._out.append(b"0%b\r\n\r\n" % passed_trailers(trailers)[0])
         self.flush()
         self._end(None)
         self._down.on_exchange_end(keep_alive=not self._close_down)

@@ -46,7 +46,7 @@ WELCOME: Final = (
 STREAMS_MAX: Final = 1_000
 
 
-def asks_for_link(request: RequestHead, transport: asyncio.Transport | None) -> bool:
+def asks_for_link(request: RequestHead, transport: asyncio.Transport) -> bool:
     """Whether a request is the greeting of another weir; there are no links within links."""
     return (
         request.target == b"*"

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError, why_closed
-from wire.chunked import ChunkedReader
+from wire.body import answer_body
 from wire.errors import BadRequest, BadResponse
 from wire.head import HEAD_END
 from wire.response import ResponseHead, read_response_head
+from wire.second import SecondReader
 from wire.upgrade import check_switch
 
 if TYPE_CHECKING:
     from proxy.exchange import Exchange
     from proxy.pool import Pool
+    from wire.body import BodyReader
 
 _SWITCHING: Final = 101
 _INTERIM_MAX: Final = 8  # 1xx heads before the answer; an endless row of them is an attack
@@ -33,14 +35,12 @@ class Upstream(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
+        "_body",
         "_buffer",
-        "_chunks",
         "_head",
         "_interim",
-        "_left",
-        "_parser",
         "_pool",
-        "complete",
+        "_second",
         "exchange",
         "idle_since",
         "transport",
@@ -51,13 +51,11 @@ class Upstream(asyncio.BufferedProtocol):
         self.exchange: Exchange | None = None
         self.transport: asyncio.Transport | None = None
         self.idle_since = 0.0
-        self.complete = False
         self._buffer = b""
         self._head: ResponseHead | None = None
-        self._chunks: ChunkedReader | None = None
-        self._left = 0
+        self._body: BodyReader | None = None
         self._interim = 0
-        self._parser = httptools.HttpResponseParser(self)
+        self._second = SecondReader(httptools.HttpResponseParser, BadResponse)
 
     # ---- called by the pool and the exchange
 
@@ -68,7 +66,6 @@ class Upstream(asyncio.BufferedProtocol):
     def begin(self, exchange: Exchange, data: bytes) -> None:
         """Write the beginning of a request; the answer belongs to that exchange."""
         self.exchange = exchange
-        self.complete = False
         if self.transport is not None:
             self.transport.write(data)
 
@@ -138,6 +135,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.on_lost(self)
+        self._second.close()
         exchange, self.exchange = self.exchange, None
         self.transport = None
         if exchange is None:
@@ -157,20 +155,7 @@ class Upstream(asyncio.BufferedProtocol):
         if self.exchange is not None:
             self.exchange.resume_request()
 
-    # ---- called by llhttp
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
     # ---- reading
-
-    def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._parser = httptools.HttpResponseParser(self)
-        except httptools.HttpParserError as error:
-            raise BadResponse(str(error)) from None
 
     def _on_head_bytes(self, exchange: Exchange, data: bytes) -> None:
         if self._buffer:
@@ -187,13 +172,13 @@ class Upstream(asyncio.BufferedProtocol):
             raise BadResponse("the response head is too large")
         head = read_response_head(data[:end], exchange.request.method)
         if not head.bodyless and self._is_whole(exchange, head, data):
-            self._parse(data)
-            if not self.complete:
+            self._second.head(data)
+            if not self._second.complete:
                 raise BadResponse("the end of the answer is ambiguous")
             self._pool.said = head
             self._on_whole(exchange, head, data)
             return
-        self._parse(data[:end])
+        self._second.head(data[:end])
         rest = data[end:]
         if head.interim:
             self._on_interim(exchange, head, rest)
@@ -203,9 +188,7 @@ class Upstream(asyncio.BufferedProtocol):
             exchange.on_switched(head, rest)
             return
         self._head = head
-        if head.chunked and not head.bodyless:
-            self._chunks = ChunkedReader(self._pool.limits)
-        self._left = head.content_length or 0
+        self._body = answer_body(head, self._pool.limits)
         if not exchange.on_response_head(head):
             return  # the exchange tries again elsewhere and has closed us
         self._on_body_bytes(exchange, rest)
@@ -231,7 +214,6 @@ class Upstream(asyncio.BufferedProtocol):
         self._interim += 1
         if self._interim > _INTERIM_MAX:
             raise BadResponse("too many interim responses")
-        self.complete = False
         exchange.on_interim(head)
         if rest:
             self._on_head_bytes(exchange, rest)
@@ -241,49 +223,25 @@ class Upstream(asyncio.BufferedProtocol):
         return not head.bodyless and not head.chunked and head.content_length is None
 
     def _on_body_bytes(self, exchange: Exchange, data: bytes) -> None:
-        """Take body bytes.
-
-        Llhttp is given exactly those that our framing says belong to this answer.
-        """
-        head = self._head
-        assert head is not None
-        if head.bodyless:
+        """Take body bytes; what is behind them was not asked for."""
+        body = self._body
+        if body is None:
+            # llhttp does not know that HEAD was asked; it may wait for a body, and must start anew.
+            self._second.restart()
             self._finish(exchange, b"", extra=bool(data))
-        elif self._chunks is not None:
-            for piece in self._chunks.feed(data):
-                exchange.on_response_body(piece)
-            rest = self._chunks.rest
-            self._parse(data[: len(data) - len(rest)] if rest else data)
-            if self._chunks.done:
-                self._finish(exchange, self._chunks.trailers, extra=bool(rest))
-        elif head.content_length is None:
-            if data:
-                self._parse(data)
-                exchange.on_response_body(data)
-        else:
-            extra = len(data) > self._left
-            piece = data[: self._left] if extra else data
-            self._left -= len(piece)
-            if piece:
-                self._parse(piece)
-                exchange.on_response_body(piece)
-            if not self._left:
-                self._finish(exchange, b"", extra=extra)
+            return
+        for piece in self._second.body(body, data):
+            exchange.on_response_body(piece)
+        if body.done:
+            self._finish(exchange, body.trailers, extra=bool(body.rest))
 
     def _finish(self, exchange: Exchange, trailers: bytes, *, extra: bool) -> None:
         head = self._head
         assert head is not None
-        agreed = self.complete
-        if head.bodyless:
-            # llhttp does not know that HEAD was asked; it may wait for a body, and must start anew.
-            agreed = True
-            self._parser = httptools.HttpResponseParser(self)
-        if not agreed:
-            raise BadResponse("the end of the answer is ambiguous")
         reusable = head.keep_alive and not extra and exchange.request_done
         self.exchange = None
         self._head = None
-        self._chunks = None
+        self._body = None
         self._interim = 0
         if reusable and not self._pool.closed:
             self._pool.give_back(self)

@@ -161,7 +161,7 @@ class Conversation:
     @property
     def held(self) -> int:
         """Bytes of the client that wait for more."""
-        return len(self._down._buffer)
+        return len(self._down._reader.buffer)
 
     def say(self, pieces: Iterable[bytes]) -> Conversation:
         """The client's bytes, in these pieces."""
