@@ -197,13 +197,12 @@ class BlockReader:
         blocks: list[LogBlock] = []
         size = 0
         for number, *row in rows:
-            place = Place(*row)
-            size += place.size
+            records, _ = self._log.read(Place(*row))
+            body = joined([record.body for record in records])
+            size += len(body)
             if blocks and size > _LOG_BYTES:
                 break
-            records, _ = self._log.read(place)
-            spans = sum(record.spans for record in records)
-            blocks.append(LogBlock(number, spans, joined([one.body for one in records])))
+            blocks.append(LogBlock(number, sum(record.spans for record in records), body))
         return blocks
 
     def seen(self, kind: str, owner: str) -> list[str]:
