@@ -19,6 +19,8 @@ from tracing.pipeline.store.writing import Seen, WriterThread
 # Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
+# What a power loss may take of the log.
+_SYNC_EVERY_S: Final = 5.0
 # Of what may be kept: so much is forgotten at once.
 _PARTS: Final = 8
 
@@ -84,7 +86,8 @@ class Growing:
         return self._news.oldest_segment() or self._log.segment
 
     async def run(self) -> None:
-        """Keep the index close behind."""
+        """Keep the index close behind, and the disk."""
+        synced_s = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_INDEX_WITHIN_S):
@@ -93,6 +96,9 @@ class Growing:
             await self.write_index()
             with contextlib.suppress(sqlite3.Error, OSError):
                 await self.thread.run(sync, self._log.take_sealed())
+                if time.monotonic() - synced_s > _SYNC_EVERY_S:
+                    await self.thread.run(self._log.sync)
+                    synced_s = time.monotonic()
                 await self.thread.run(self.writer.traces.fold)
 
     async def write_index(self) -> None:

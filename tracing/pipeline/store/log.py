@@ -26,7 +26,7 @@ _HEAD: Final = struct.Struct("<4sIIIIqq")
 _MAGIC: Final = b"wsp1"
 SEGMENT_BYTES: Final = 16 << 20
 _NAME: Final = re.compile(r"[0-9]{12}\.spans")
-_OPEN_MAX: Final = 16
+_OPEN_MAX: Final = 4  # a file that was removed takes its place until it is closed
 
 
 class Place(NamedTuple):
@@ -55,7 +55,7 @@ class SpanLog:
     """The end at which the log grows; belongs to one thread.
 
     Durability: a record whose `append` returned survives the death of the process, kill -9
-    included. A power loss may take what no `sync` has come to, at most a segment and a half.
+    included. A power loss may take what no `sync` has come to.
     """
 
     def __init__(self, folder: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -112,6 +112,10 @@ class SpanLog:
         """Descriptors of files that grow no more, for `sync` in whatever thread."""
         sealed, self._sealed = self._sealed, []
         return sealed
+
+    def sync(self) -> None:
+        """In whatever thread: wait until what was appended so far is on the disk."""
+        os.fdatasync(self._fd)
 
     def close(self) -> None:
         """Put everything on the disk and let go."""

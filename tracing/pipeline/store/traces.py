@@ -155,7 +155,8 @@ class TraceReader:
         )
         found = {low for (low,) in rows}
         for news in self._news:
-            if next(iter(news.values()))[0] < number:
+            first = next(iter(news.values()), (number,))  # in the order of their blocks
+            if first[0] < number:
                 found.update(low for low in asked if news.get(low, (number,))[0] < number)
         return found
 
