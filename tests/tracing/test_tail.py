@@ -20,6 +20,8 @@ from tracing.pipeline.collector import CollectorError, open_store
 from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.settings import Settings
+from tracing.pipeline.store.bodies import spans_of
+from tracing.pipeline.store.packing import unpack
 from tracing.pipeline.store.schema import open_writer
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.store.waiting import WaitingRoom
@@ -190,9 +192,8 @@ class Room:
 
     def balanced(self) -> bool:
         tail = self.room.counts()
-        (waiting,) = self.db.execute(
-            "SELECT coalesce(sum(json_array_length(CAST(body AS TEXT))), 0) FROM waiting"
-        ).fetchone()
+        rows = self.db.execute("SELECT body, size FROM waiting").fetchall()
+        waiting = sum(len(spans_of(unpack(*row) or b"") or ()) for row in rows)
         assert (tail.kept, tail.waiting) == (len(self.kept()), waiting)
         return tail.accepted == tail.kept + tail.waiting + sum(tail.dropped.values())
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from tracing.pipeline.batch import Batch, batch_of, grouped
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.bodies import spans_of
+from tracing.pipeline.store.packing import Packer, unpack
 from tracing.pipeline.store.port import TailCounts
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
 from tracing.pipeline.tail.window import Row, Settled, TailWindow, by_trace
@@ -23,7 +24,7 @@ _ROWS_AT_ONCE: Final = 32  # some 10 ms for which senders wait
 _NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS waiting (
-    id INTEGER PRIMARY KEY, held_ms INTEGER NOT NULL, body BLOB NOT NULL
+    id INTEGER PRIMARY KEY, held_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS verdict (
     low INTEGER PRIMARY KEY, kept INTEGER NOT NULL, policy TEXT NOT NULL, last_row INTEGER NOT NULL
@@ -78,6 +79,7 @@ class WaitingRoom:
             for entry, spans in ledger.items()
             if entry.startswith(_DROPPED)
         }
+        self._packer = Packer()
         self._next = 1
         self._next_arrival = 1
         self._read_back()
@@ -87,9 +89,10 @@ class WaitingRoom:
         """Take over what another process left."""
         verdicts = self._db.execute("SELECT low, kept, policy FROM verdict")
         self._window.recall({low: Verdict(bool(kept), policy) for low, kept, policy in verdicts})
-        for number, held_ms, body in self._db.execute("SELECT * FROM waiting ORDER BY id"):
-            spans = spans_of(body) or []
-            row = Row(number, held_ms, len(body), len(spans))
+        rows = self._db.execute("SELECT * FROM waiting ORDER BY id")
+        for number, held_ms, size, packed in rows:
+            spans = _spans_of(packed, size)
+            row = Row(number, held_ms, len(packed), len(spans))
             self._window.hold(row, by_trace(spans))
             self._next = number + 1
         spoilt = self._accepted - self._kept - sum(self._dropped.values()) - self._window.spans
@@ -99,16 +102,16 @@ class WaitingRoom:
 
     def hold(self, batches: Sequence[Batch], now_ms: int) -> None:
         """Let messages wait; returns once they are committed, all or none."""
-        rows = list(grouped(batches))
+        rows = [(self._packer.pack(body), len(body), spans) for body, spans in grouped(batches)]
         if not rows:
             return
-        total = sum(len(spans) for _, spans in rows)
+        total = sum(len(spans) for _, _, spans in rows)
         first = self._next
         statements: list[Statement] = [
-            ("INSERT INTO waiting VALUES (?, ?, ?)", (first + i, now_ms, body))
-            for i, (body, _) in enumerate(rows)
+            ("INSERT INTO waiting VALUES (?, ?, ?, ?)", (number, now_ms, size, packed))
+            for number, (packed, size, _) in enumerate(rows, first)
         ]
-        traces = [by_trace(spans) for _, spans in rows]
+        traces = [by_trace(spans) for _, _, spans in rows]
         # A late part of a trace needs its verdict until it is settled, by whatever process.
         for number, parts in enumerate(traces, first):
             judged = self._window.judged(parts)
@@ -116,8 +119,8 @@ class WaitingRoom:
         self._commit([*statements, (_COUNT, (_ACCEPTED, total))])
         self._next += len(rows)
         self._accepted += total
-        for number, ((body, spans), parts) in enumerate(zip(rows, traces, strict=True), first):
-            self._window.hold(Row(number, now_ms, len(body), len(spans)), parts)
+        for number, ((packed, _, spans), parts) in enumerate(zip(rows, traces, strict=True), first):
+            self._window.hold(Row(number, now_ms, len(packed), len(spans)), parts)
 
     def arrivals(self) -> list[Arrival]:
         """What was kept and may not have reached the log; for the start of a process."""
@@ -205,9 +208,8 @@ class WaitingRoom:
 
     def _spans(self, number: int) -> list[V2Span]:
         """A row's spans, which are only read again where one of them is kept."""
-        sql = "SELECT body FROM waiting WHERE id = ?"
-        (body,) = self._db.execute(sql, (number,)).fetchone()
-        return spans_of(body) or []
+        row = self._db.execute("SELECT body, size FROM waiting WHERE id = ?", (number,))
+        return _spans_of(*row.fetchone())
 
     def counts(self) -> TailCounts:
         """The ledger of this moment."""
@@ -219,6 +221,11 @@ class WaitingRoom:
             read_back=self._read,
             dropped_now=dict(self._dropped_now),
         )
+
+
+def _spans_of(packed: bytes, size: int) -> list[V2Span]:
+    body = unpack(packed, size)
+    return [] if body is None else spans_of(body) or []
 
 
 def without_tail(connection: sqlite3.Connection) -> WaitingRoom:
