@@ -5,20 +5,27 @@ import os
 import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from tests.kits.receivers import RECEIVERS, TAKEN
+from tests.kits.zipkin_bodies import scribe_log, thrift_span
 from weir.commands.collector import collector as collector_command
+
+if TYPE_CHECKING:
+    from tracing.pipeline.collector import Collector
 
 _START_WITHIN_S = 30.0
 
@@ -173,6 +180,23 @@ def test_the_ready_file_names_every_port_that_answers(collector: Process) -> Non
     assert told["pid"] == collector.process.pid
 
 
+async def test_every_receiver_of_the_command_takes_a_message(collector: Process) -> None:
+    """The command's event loop is not that of the other tests."""
+    ports = ("--scribe-port", "--otlp-port", "--otlp-grpc-port")
+    collector.start(more=[word for option in ports for word in (option, "0")])
+    told = collector.told
+    place = SimpleNamespace(
+        url=told["collector"],
+        scribe_port=told["scribe_port"],
+        otlp_url=told["otlp"],
+        otlp_grpc_url=told["otlp_grpc"],
+    )
+    for number, receiver in enumerate(RECEIVERS, 1):
+        message = receiver.message([{"traceId": f"{number}", "id": "1", "name": "get"}])
+        assert await receiver.send(cast("Collector", place), message, "") == TAKEN, receiver.name
+        assert collector.get(f"/api/v2/trace/{number}").status_code == 200
+
+
 def test_what_the_environment_asks_for_in_vain_is_told(collector: Process) -> None:
     env = os.environ | {"ES_HOSTS": "http://es:9200", "STORAGE_TYPE": "elasticsearch"}
     done = subprocess.run(
@@ -183,30 +207,58 @@ def test_what_the_environment_asks_for_in_vain_is_told(collector: Process) -> No
 
 
 class Senders:
-    """Threads that send batches of 20 until they are told to stop or nobody answers."""
+    """Threads that send batches of 20 until they are told to stop or nobody answers.
 
-    def __init__(self, url: str, first: int) -> None:
+    Two of the four speak scribe where a port is given, as old senders do.
+    """
+
+    def __init__(self, url: str, first: int, scribe_port: int | None = None) -> None:
         self.acknowledged: list[int] = []
         self.tried: list[int] = []
+        self.by_scribe = 0
         self._stop = threading.Event()
         self._numbers: Callable[[], int] = iter(range(first, 1 << 60, 20)).__next__
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._send, args=(url,)) for _ in range(4)]
+        by_http = (self._send_http, (url,))
+        other = by_http if scribe_port is None else (self._send_scribe, (scribe_port,))
+        self._threads = [
+            threading.Thread(target=send, args=args) for send, args in (by_http, other) * 2
+        ]
         for thread in self._threads:
             thread.start()
 
-    def _send(self, url: str) -> None:
+    def _send_http(self, url: str) -> None:
         with httpx.Client(trust_env=False) as client:
-            while not self._stop.is_set():
-                with self._lock:
-                    number = self._numbers()
-                    self.tried.append(number)
-                try:
-                    answer = client.post(url + "/api/v2/spans", json=spans(number, 20))
-                except httpx.HTTPError:
-                    return
-                if answer.status_code == 202:
+
+            def send(batch: list[dict[str, object]]) -> bool:
+                return client.post(url + "/api/v2/spans", json=batch).status_code == 202
+
+            self._send(send)
+
+    def _send_scribe(self, port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+
+            def send(batch: list[dict[str, object]]) -> bool:
+                call = scribe_log([thrift_span(one) for one in batch])
+                connection.sendall(struct.pack(">i", len(call)) + call)
+                reply = connection.recv(4_096)  # 27 bytes, which come at once
+                if not reply:
+                    raise ConnectionError
+                self.by_scribe += 1
+                return reply.endswith(b"\x08\0\0\0\0\0\0\0")
+
+            self._send(send)
+
+    def _send(self, send: Callable[[list[dict[str, object]]], bool]) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                number = self._numbers()
+                self.tried.append(number)
+            try:
+                if send(spans(number, 20)):
                     self.acknowledged.append(number)
+            except (httpx.HTTPError, OSError):
+                return
 
     def stop(self) -> None:
         self._stop.set()

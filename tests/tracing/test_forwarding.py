@@ -3,10 +3,12 @@
 import asyncio
 import json
 import random
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -214,7 +216,7 @@ class Forwarding(Process):
         )
 
     def command(self, *more: str) -> list[str]:
-        return super().command(*more, "--config", str(self._file))
+        return super().command(*more, "--config", str(self._file), "--scribe-port", "0")
 
 
 @pytest.fixture
@@ -232,29 +234,44 @@ async def test_killed_under_load_with_tail_and_export_the_ledger_balances(
     """Twenty times kill -9: every kept span arrives behind, and each one is counted once."""
     acknowledged: list[int] = []
     tried: list[int] = []
+    by_scribe = 0
     dice = random.Random(11)
     async with running({}) as behind:
         forwarding.configure(behind.url)
         for _ in range(20):
             await asyncio.to_thread(forwarding.start)
-            senders = Senders(forwarding.url, 1 + 20 * len(tried))
+            port = forwarding.told["scribe_port"]
+            senders = Senders(forwarding.url, 1 + 20 * len(tried), port)
             await asyncio.sleep(dice.uniform(0.05, 0.4))
             await asyncio.to_thread(ledger, forwarding)
             await asyncio.to_thread(forwarding.end, signal.SIGKILL)
             await asyncio.to_thread(senders.stop)
             acknowledged += senders.acknowledged
             tried += senders.tried
+            by_scribe += senders.by_scribe
         await asyncio.to_thread(forwarding.start)
         deadline = time.monotonic() + 60
         while (told := await asyncio.to_thread(ledger, forwarding))["since_start"]["queued"]:
             assert time.monotonic() < deadline, told
             await asyncio.sleep(0.05)
+        assert 20 < by_scribe < len(acknowledged), (by_scribe, len(acknowledged), len(tried))
+        assert await asyncio.to_thread(scraped, forwarding) == told["since_start"]
         accepted = told["tail"]["accepted"]
         assert 20 * len(acknowledged) <= accepted <= 20 * len(tried)
         gone = sum(told["tail"]["dropped"].values())
         assert accepted == told["tail"]["kept"] + gone
         assert told["store"]["exported"] == told["store"]["stored"] == told["tail"]["kept"]
         await check_behind(behind, forwarding, told["store"]["stored"])
+
+
+def scraped(forwarding: Forwarding) -> dict[str, Any]:
+    """The ledger as /metrics tells it to a scraper."""
+    url = forwarding.url + "/metrics"
+    text = httpx.get(url, headers={"accept": "text/plain;version=0.0.4"}, trust_env=False).text
+    parts = re.findall(r'^weir_ledger_spans\{part="(\w+)"\} (\d+)$', text, re.MULTILINE)
+    reasons = re.findall(r'^weir_ledger_dropped_spans\{reason="(.+)"\} (\d+)$', text, re.MULTILINE)
+    dropped = {reason: int(spans) for reason, spans in reasons}
+    return {part: int(spans) for part, spans in parts} | {"dropped": dropped}
 
 
 async def check_behind(behind: Collector, forwarding: Forwarding, stored: int) -> None:

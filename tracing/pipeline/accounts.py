@@ -107,7 +107,12 @@ class Accounts:
     def exposition(self) -> str:
         """All of it as Prometheus reads it, text format 0.0.4."""
         lines: list[str] = []
-        families = (*self._of_transports(), *self._of_connections(), *self._of_the_store())
+        families = (
+            *self._of_transports(),
+            *self._of_the_ledger(),
+            *self._of_connections(),
+            *self._of_the_store(),
+        )
         for name, kind, samples in families:
             lines.append(f"# TYPE {name} {kind}")
             lines.extend(f"{name}{labels} {value}" for labels, value in samples)
@@ -132,6 +137,14 @@ class Accounts:
         rewritten = iter([("", self._ingest.rewritten)])
         yield "weir_collector_rewritten_spans_total", "counter", rewritten
         yield "weir_collector_reading_bytes", "gauge", iter([("", self._ingest.intake.held)])
+
+    def _of_the_ledger(self) -> Iterator[tuple[str, str, Samples]]:
+        told = self.ledger()["since_start"]
+        dropped = told.pop("dropped")
+        parts = [(f'{{part="{part}"}}', spans) for part, spans in told.items()]
+        yield "weir_ledger_spans", "gauge", iter(parts)
+        reasons = [(f'{{reason="{_label(reason)}"}}', n) for reason, n in dropped.items()]
+        yield "weir_ledger_dropped_spans", "gauge", iter(reasons)
 
     def _of_connections(self) -> Iterator[tuple[str, str, Samples]]:
         yield "http_server_requests_seconds", "histogram", self._times.samples()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import Collection, Mapping
 from errno import EADDRINUSE
 from pathlib import Path
@@ -107,7 +108,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             tail=None if tail is None else tail.window(),
             exporters=exporters,
         )
-    except (OSError, StoreError) as error:
+    except (OSError, StoreError, sqlite3.Error) as error:
         raise CollectorError(f"cannot use {state_dir}: {error}") from error
 
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.connections import Alarm, Bounds, Crowd, Unread
@@ -87,10 +87,9 @@ class _Connection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream is wanted")
-        self._transport = transport
-        self._unread = Unread(transport, self._crowd)
+        # Not asked for with isinstance: uvloop's transports are not asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._unread = Unread(self._transport, self._crowd)
         self._everyone.add(self)
         self._crowd.enter(self)
 

@@ -13,7 +13,7 @@ from tracing.pipeline.model import SpanError
 
 PREFIX: Final = struct.Struct(">BI")  # compressed or not, length
 # What a message may be packed with; "identity" is always there.
-CODINGS: Final = b"gzip,deflate"
+CODINGS: Final = b"gzip,deflate,zstd"
 _PACKED: Final = 1
 
 

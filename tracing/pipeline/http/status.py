@@ -20,8 +20,8 @@ _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 _INFO: Final = {"zipkin": {"version": "3.6.1", "commit": "weir"}}
 
 
-def _response(body: str | bytes, content_type: str, status: int = 200) -> Response:
-    return Response(body, status, headers={"content-type": content_type})
+def _response(body: str | bytes, content_type: str, status: int = 200, **headers: str) -> Response:
+    return Response(body, status, headers={"content-type": content_type, **headers})
 
 
 class Status:
@@ -50,7 +50,10 @@ class Status:
         async def info(request: Request) -> Response:
             return _response(json.dumps(_INFO, separators=(",", ":")), _type_for(request))
 
-        async def metrics(_request: Request) -> Response:
+        async def metrics(request: Request) -> Response:
+            if "text/plain" in request.headers.get("accept", ""):
+                # Who scrapes asks for this type, and by custom at this path.
+                return _response(self._accounts.exposition(), _PROMETHEUS, vary="accept")
             return _response(json.dumps(dict(self._accounts.flat())), "application/json")
 
         async def prometheus(_request: Request) -> Response:
