@@ -50,10 +50,9 @@ class EdgeAdmin:
 
     def app(self) -> ASGIApp:
         """The application, behind its guard."""
-        config = self._process.config
         mesh = Admin(
             [self._process.router],
-            config.model_dump(mode="json", exclude_unset=True),
+            lambda: self._process.config.model_dump(mode="json", exclude_unset=True),
             self._recorder,
             None,
             lambda: self._process.unready,
@@ -67,7 +66,6 @@ class EdgeAdmin:
             Route("/metrics", self._metrics),
             Route("/drain", self._drain, methods=["GET", "POST"]),
             Route("/admin/snapshot", self._snapshot),
-            Route("/config.json", self._config),
             Route("/config/origins", self._origins),
             Route("/edge.json", self._edge),
             Route("/explain", self._explain_page, methods=["GET"]),
@@ -77,7 +75,7 @@ class EdgeAdmin:
             Route("/routes", self._routes),
             Mount("/", mesh.app()),
         ]
-        return AdminGuard(Starlette(routes=routes), config.admin.hosts)
+        return AdminGuard(Starlette(routes=routes), self._process.config.admin.hosts)
 
     async def _index(self, request: Request) -> Response:
         process = self._process
@@ -111,10 +109,6 @@ class EdgeAdmin:
         del request
         done = await self._process.reload()
         return JSONResponse(done.as_json(), 200 if done.done else _CONFLICT)
-
-    async def _config(self, request: Request) -> Response:
-        del request
-        return JSONResponse(self._process.config.model_dump(mode="json", exclude_unset=True))
 
     async def _origins(self, request: Request) -> Response:
         del request

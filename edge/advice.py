@@ -14,6 +14,7 @@ from cryptography import x509
 from edge.compared import Side, places_of
 from edge.grant_files import GrantFileError, read_keys, read_revoked
 from edge.listening import make_prelude
+from mesh.naming_config import FsNamerConfig
 from naming.lint import lint
 from proxy.certificates import TlsError
 
@@ -31,7 +32,7 @@ _EXPIRES_SOON: Final = dt.timedelta(days=14)
 def advice(config: EdgeConfig, namers: Sequence[Namer], now: dt.datetime) -> Iterator[str]:
     """One line each. Shape: `now` knows its time zone."""
     for namer in config.namers:
-        if not namer.rootDir.is_dir():
+        if isinstance(namer, FsNamerConfig) and not namer.rootDir.is_dir():
             yield f"namers: {namer.rootDir} is no directory: its names lead nowhere until it is one"
     if config.grants is not None:
         yield from _grants(config.grants)

@@ -15,7 +15,8 @@ from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
 from mesh.bounds_config import PublicBounds
 from mesh.config_types import Destination, DtabText, Port, Rate
-from mesh.linkerd_config import ClientConfig, Clients, FsNamerConfig, Transformer
+from mesh.linkerd_config import ClientConfig, Clients
+from mesh.naming_config import DnsNamerConfig, DnsSrvNamerConfig, FsNamerConfig, Transformer
 from tracing.propagation import FORMATS, Format
 
 # By tag, so that a problem is told of the form that was written, and once.
@@ -23,6 +24,8 @@ HostEntry = Annotated[
     Annotated[HostPattern, Tag("name")] | Annotated[HostConfig, Tag("rule")],
     Discriminator(lambda value: "name" if isinstance(value, str) else "rule"),
 ]
+
+Namer = Annotated[FsNamerConfig | DnsSrvNamerConfig | DnsNamerConfig, Field(discriminator="kind")]
 
 
 class ListenerConfig(Model):
@@ -109,7 +112,7 @@ class EdgeConfig(Model):
     test_endpoint: TestEndpoint = TestEndpoint()
     dtab: DtabText = Dtab()
     """Maps /svc/<host> to services, for every host."""
-    namers: tuple[FsNamerConfig, ...] = ()
+    namers: tuple[Namer, ...] = ()
     transformers: tuple[Transformer, ...] = ()
     client: Clients = ClientConfig()
     """How services are dialled, as in Linkerd YAML: TLS, timeouts, by prefix of bound names."""

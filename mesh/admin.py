@@ -32,7 +32,7 @@ class Admin:
     def __init__(
         self,
         routers: Sequence[Router],
-        effective_config: dict[str, Any],
+        effective_config: Callable[[], dict[str, Any]],
         recorder: Recorder | None,
         playground: ASGIApp | None,
         unready: Callable[[], str | None] = lambda: None,
@@ -97,7 +97,7 @@ class Admin:
 
     async def _effective_config(self, request: Request) -> Response:
         del request
-        return JSONResponse(self._config)
+        return JSONResponse(self._config())
 
     async def _client_state(self, request: Request) -> Response:
         del request

@@ -5,7 +5,6 @@ An unknown key is an error.
 
 from __future__ import annotations
 
-from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -20,111 +19,14 @@ from mesh.config_types import (
     Millis,
     PathText,
     Port,
-    kind_or_global,
+    kind_or,
 )
 from mesh.identifier_config import HeaderTokenIdentifier, Identifiers
+from mesh.naming_config import DefaultInterpreter, InterpreterConfig, NamerConfig
 from mesh.server_config import ServerConfig
 from mesh.service_config import Backoff, ServiceConfig, Services
 from mesh.tls_config import ClientTlsConfig
 from mesh.tracing_config import LinkerdPropagator, LinkerdZipkin, Propagator, Tracing
-
-
-class PodsOfNode(Model):
-    """One node of the local topology, and the addresses of its pods."""
-
-    ip: str
-    pods: str
-    """CIDR, such as 127.0.1.0/25."""
-
-
-class PortTransformer(Model):
-    """Replaces every port."""
-
-    kind: Literal["io.l5d.port"]
-    port: Port
-
-
-class LocalhostTransformer(Model):
-    """Keeps this machine's addresses."""
-
-    kind: Literal["io.l5d.localhost"]
-
-
-class SpecificHostTransformer(Model):
-    """Keeps one address."""
-
-    kind: Literal["io.l5d.specificHost"]
-    host: str
-
-
-class ConstTransformer(Model):
-    """Binds one path, whatever was asked for."""
-
-    kind: Literal["io.l5d.const"]
-    path: PathText
-
-
-class ReplaceTransformer(Model):
-    """Binds one path in place of every leaf."""
-
-    kind: Literal["io.l5d.replace"]
-    path: PathText
-
-
-class DaemonsetTransformer(Model):
-    """Sends requests to the mesh process on the endpoint's node."""
-
-    kind: Literal["io.weir.daemonset"]
-    port: Port
-    nodes: tuple[PodsOfNode, ...]
-
-
-class LocalnodeTransformer(Model):
-    """Keeps the endpoints of one node."""
-
-    kind: Literal["io.weir.localnode"]
-    node: str
-    pods: str
-
-
-Transformer = Annotated[
-    PortTransformer
-    | LocalhostTransformer
-    | SpecificHostTransformer
-    | ConstTransformer
-    | ReplaceTransformer
-    | DaemonsetTransformer
-    | LocalnodeTransformer,
-    Field(discriminator="kind"),
-]
-
-
-class FsNamerConfig(Model):
-    """A watched directory: a file a service, a line `host port` an endpoint."""
-
-    kind: Literal["io.l5d.fs"]
-    rootDir: FilePath
-    prefix: PathText = Path.of("io.l5d.fs")
-    transformers: tuple[Transformer, ...] = ()
-
-
-class RewriteNamerConfig(Model):
-    """A pattern with captures, and the name they are put into."""
-
-    kind: Literal["io.l5d.rewrite"]
-    prefix: PathText = Path.of("io.l5d.rewrite")
-    pattern: str
-    name: str
-
-
-NamerConfig = Annotated[FsNamerConfig | RewriteNamerConfig, Field(discriminator="kind")]
-
-
-class DefaultInterpreter(Model):
-    """The router's own dtab and the configured namers."""
-
-    kind: Literal["default"] = "default"
-    transformers: tuple[Transformer, ...] = ()
 
 
 class Prometheus(Model):
@@ -185,7 +87,7 @@ class StaticClients(Model):
 
 Clients = Annotated[
     Annotated[ClientConfig, Tag("io.l5d.global")] | Annotated[StaticClients, Tag("io.l5d.static")],
-    Discriminator(kind_or_global),
+    Discriminator(kind_or("io.l5d.global")),
 ]
 
 
@@ -197,7 +99,7 @@ class RouterConfig(Model):
     dtab: DtabText = Dtab()
     dstPrefix: PathText = Path.of("svc")
     identifier: Identifiers = (HeaderTokenIdentifier(),)
-    interpreter: DefaultInterpreter = DefaultInterpreter()
+    interpreter: InterpreterConfig = DefaultInterpreter()
     servers: Annotated[tuple[ServerConfig, ...], Field(min_length=1)]
     client: Clients = ClientConfig()
     service: Services = ServiceConfig()

@@ -13,8 +13,10 @@ from config import ConfigError
 from mesh.access_config import open_log
 from mesh.admin import Admin
 from mesh.deps import Deps
+from mesh.naming_config import FsInterpreterConfig
 from mesh.tls_wiring import TlsParts
 from mesh.wiring import DEFAULT_PORT, Namers, make_interpreter, make_router, router_settings
+from naming.fs_interpreter import FsInterpreter
 from naming.playground import playground
 from proxy.acceptor import Prelude
 from proxy.app_server import AppServer
@@ -28,10 +30,12 @@ from tracing.recorder.destination import open_exporter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dtab import Dtab
     from mesh.access_log import AccessLog
     from mesh.linkerd_config import MeshConfig, RouterConfig
     from mesh.router import Router
     from mesh.server_config import ServerConfig
+    from naming.interpreter import Interpreter
     from proxy.workers import Place
 
 
@@ -45,7 +49,8 @@ def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConf
 def _fixed(router: RouterConfig) -> tuple[object, ...]:
     """What a router keeps until a restart."""
     limits = router.maxHeadersKB, router.maxInitialLineKB, router.upgrades
-    return router.name, router.servers, router.identifier, router.client, limits
+    own = router.interpreter if isinstance(router.interpreter, FsInterpreterConfig) else None
+    return router.name, router.servers, router.identifier, router.client, limits, own
 
 
 def addresses(config: MeshConfig) -> list[Address]:
@@ -79,6 +84,9 @@ class MeshProcess:
         self._admin: AppServer | None = None
         self._access: AccessLog | None = None
         self._unready: str | None = "starting"
+        self._followed: list[FsInterpreter] = []
+        self._interpreters: dict[str, Interpreter] = {}  # by router label
+        self._tables: dict[str, Dtab] = {}
         self.routers: list[Router] = []
         self.ports: dict[str, int] = {}  # by router label, and "admin"
 
@@ -111,6 +119,9 @@ class MeshProcess:
             settings = server.bounds.settings(links=server.links)
             listener = Listener(router, settings, Prelude(tls=self._tls.server(server.tls)))
             listener.on_sweep = router.sweep
+            if isinstance(router.interpreter, FsInterpreter):
+                await router.interpreter.start()
+                self._followed.append(router.interpreter)
             self.routers.append(router)
             self._listeners.append(listener)
             port = router.settings.port if place is None else place.ports[name]
@@ -119,13 +130,15 @@ class MeshProcess:
         self._certificates.start(self._tasks)
         for warning in self._tls.warnings:
             self._say(f"warning: {warning}")
-        effective = config.model_dump(mode="json", exclude_unset=True)
-        pages = playground(
-            {one.settings.label: one.interpreter for one in self.routers},
-            {one.settings.label: one.settings.dtab for one in self.routers},
-        )
+        self._show()
+        pages = playground(self._interpreters, self._tables)
         admin = Admin(
-            self.routers, effective, self._recorder, pages, lambda: self._unready, self._access
+            self.routers,
+            lambda: self._config.model_dump(mode="json", exclude_unset=True),
+            self._recorder,
+            pages,
+            lambda: self._unready,
+            self._access,
         )
         self._admin = AppServer(admin.app())
         if place is not None:
@@ -162,16 +175,27 @@ class MeshProcess:
         ]
         if [_fixed(one) for one in before.routers] != [_fixed(one) for one in config.routers]:
             self._say(
-                "warning: servers, identifier, limits or client of a router wait for a restart"
+                "warning: servers, identifier, limits, client or dtabFile of a router wait for a"
+                " restart"
             )
             return
         if fixed:
             self._say(f"warning: {', '.join(fixed)} wait for a restart")
         for router, (_, router_config, server) in zip(self.routers, _servers(config), strict=True):
+            settings = router_settings(router_config, server, router.settings.client)
+            followed = isinstance(router.interpreter, FsInterpreter)
             router.reconfigure(
-                router_settings(router_config, server, router.settings.client),
-                make_interpreter(router_config, self._namers),
+                settings,
+                router.interpreter if followed else make_interpreter(router_config, self._namers),
             )
+        kept = {name: getattr(before, name) for name in fixed}
+        self._config = config.model_copy(update=kept)
+        self._show()
+
+    def _show(self) -> None:
+        """What the delegator explains: the routers as they are now."""
+        self._interpreters.update({one.settings.label: one.interpreter for one in self.routers})
+        self._tables.update({one.settings.label: one.settings.dtab for one in self.routers})
 
     def retire(self) -> None:
         """Ask for no more requests: not ready, and every answer ends its connection."""
@@ -194,6 +218,8 @@ class MeshProcess:
             await self._recorder.aclose()
         if self._access is not None:
             await self._access.aclose()
+        for interpreter in self._followed:
+            await interpreter.aclose()
         await self._namers.aclose()
         await self._tasks.aclose()
         return sum(cuts)

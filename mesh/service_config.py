@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from config import Model, Refused
 from mesh.classify import CLASSIFIERS, DEFAULT_CLASSIFIER
-from mesh.config_types import Millis, kind_or_global
+from mesh.config_types import Millis, kind_or
 
 
 def _classifier(kind: str) -> str:
@@ -17,11 +17,6 @@ def _classifier(kind: str) -> str:
             f"unknown response classifier {kind}", hint="one of " + ", ".join(CLASSIFIERS)
         )
     return kind
-
-
-def _kind_or_constant(value: Any) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return kind or "constant"
 
 
 class RetryBudgetConfig(Model):
@@ -49,7 +44,7 @@ class JitteredBackoff(Model):
 
 Backoff = Annotated[
     Annotated[ConstantBackoff, Tag("constant")] | Annotated[JitteredBackoff, Tag("jittered")],
-    Discriminator(_kind_or_constant),
+    Discriminator(kind_or("constant")),
 ]
 
 
@@ -95,5 +90,5 @@ class StaticServices(Model):
 Services = Annotated[
     Annotated[ServiceConfig, Tag("io.l5d.global")]
     | Annotated[StaticServices, Tag("io.l5d.static")],
-    Discriminator(kind_or_global),
+    Discriminator(kind_or("io.l5d.global")),
 ]

@@ -8,9 +8,14 @@ import struct
 from typing import TYPE_CHECKING, Final, assert_never
 
 from dtab import Path
-from mesh.linkerd_config import (
+from mesh.config_types import name_server
+from mesh.naming_config import (
     ConstTransformer,
     DaemonsetTransformer,
+    DnsNamerConfig,
+    DnsSrvNamerConfig,
+    FsInterpreterConfig,
+    FsNamerConfig,
     LocalhostTransformer,
     LocalnodeTransformer,
     PortTransformer,
@@ -22,7 +27,9 @@ from mesh.router import Router, RouterSettings
 from mesh.router_parts import make_face, make_identifier, make_limits, make_plan
 from mesh.server_face import ServerFace
 from naming import transformers as to
+from naming.fs_interpreter import FsInterpreter
 from naming.interpreter import ConfiguredInterpreter
+from naming.namers.dns import DnsNamer, client, host_namer, srv_namer
 from naming.namers.fs import FsNamer
 from naming.namers.inet import InetResolver
 from naming.namers.rewrite import RewriteNamer
@@ -34,8 +41,9 @@ if TYPE_CHECKING:
 
     from mesh.clients import ClientSettings
     from mesh.deps import Deps
-    from mesh.linkerd_config import NamerConfig, RouterConfig
-    from mesh.linkerd_config import Transformer as TransformerConfig
+    from mesh.linkerd_config import RouterConfig
+    from mesh.naming_config import NamerConfig
+    from mesh.naming_config import Transformer as TransformerConfig
     from mesh.server_config import ServerConfig
     from naming.namer import Namer
     from proxy.tasks import Tasks
@@ -88,34 +96,45 @@ class Namers:
 
     def __init__(self, configs: Sequence[NamerConfig]) -> None:
         self._resolver = InetResolver()
-        self._started: list[FsNamer] = []
-        self.namers: list[Namer] = []
-        for config in configs:
-            if isinstance(config, RewriteNamerConfig):
-                prefix = _PREFIX + config.prefix
-                self.namers.append(RewriteNamer(prefix, config.pattern, config.name))
-                continue
-            namer = FsNamer(config.rootDir, _PREFIX + config.prefix, self._resolver)
-            self._started.append(namer)
-            inner = [
-                one
-                for one in make_transformers(config.transformers)
-                if isinstance(one, Transformer)
-            ]
-            self.namers.append(TransformedNamer(namer, inner) if inner else namer)
+        self._files: list[FsNamer] = []
+        self._dns: list[DnsNamer] = []
+        self.namers: list[Namer] = [self._namer(config) for config in configs]
         self.namers.reverse()  # Linkerd prefers the one that is configured later
         self.namers.append(SystemNamers(self._resolver))
 
+    def _namer(self, config: NamerConfig) -> Namer:
+        prefix = _PREFIX + config.prefix
+        if isinstance(config, RewriteNamerConfig):
+            return RewriteNamer(prefix, config.pattern, config.name)
+        namer: Namer
+        if isinstance(config, FsNamerConfig):
+            namer = files = FsNamer(config.rootDir, prefix, self._resolver)
+            self._files.append(files)
+        else:
+            namer = names = _dns_namer(config, prefix)
+            self._dns.append(names)
+        made = make_transformers(config.transformers)
+        inner = [one for one in made if isinstance(one, Transformer)]
+        return TransformedNamer(namer, inner) if inner else namer
+
     async def start(self) -> None:
         """Begin to watch."""
-        for namer in self._started:
+        for namer in self._files:
             await namer.start()
 
     async def aclose(self) -> None:
         """Stop watching."""
-        for namer in self._started:
-            await namer.aclose()
+        for files in self._files:
+            await files.aclose()
+        for names in self._dns:
+            await names.aclose()
         await self._resolver.aclose()
+
+
+def _dns_namer(config: DnsSrvNamerConfig | DnsNamerConfig, prefix: Path) -> DnsNamer:
+    make = srv_namer if isinstance(config, DnsSrvNamerConfig) else host_namer
+    servers = [name_server(text) for text in config.dnsHosts]
+    return make(client(servers), prefix, retry_s=float(config.refreshIntervalSeconds))
 
 
 def make_router(
@@ -154,7 +173,8 @@ def router_settings(
 
 
 def make_interpreter(config: RouterConfig, namers: Namers) -> ConfiguredInterpreter:
-    """How a router's names are bound."""
-    return ConfiguredInterpreter(
-        namers.namers, transformers=make_transformers(config.interpreter.transformers)
-    )
+    """How a router's names are bound. One that follows a file is still to be started."""
+    made = make_transformers(config.interpreter.transformers)
+    if isinstance(config.interpreter, FsInterpreterConfig):
+        return FsInterpreter(config.interpreter.dtabFile, namers.namers, made)
+    return ConfiguredInterpreter(namers.namers, transformers=made)

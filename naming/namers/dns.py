@@ -1,5 +1,6 @@
 """Names out of DNS: hosts by A and AAAA records, services by SRV records, each by its TTL."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
@@ -39,9 +40,13 @@ Found: TypeAlias = tuple[Records, float]
 
 
 def client(nameservers: Sequence[tuple[str, int]] = ()) -> dns.asyncresolver.Resolver:
-    """A DNS client for these servers (address, port), or for those of the system."""
+    """A DNS client for these servers (address, port), or for those of the system.
+
+    A system that names none is asked all the same; each answer then says so.
+    """
     if not nameservers:
-        return dns.asyncresolver.Resolver()
+        with contextlib.suppress(dns.resolver.NoResolverConfiguration):
+            return dns.asyncresolver.Resolver()
     found = dns.asyncresolver.Resolver(configure=False)
     found.nameservers = [host for host, _ in nameservers]
     found.nameserver_ports = dict(nameservers)
