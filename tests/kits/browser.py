@@ -32,7 +32,11 @@ MARKS = [
 
 @contextlib.asynccontextmanager
 async def tab(
-    *flags: str, problems: list[str] | None = None, width: int = 1280, height: int = 800
+    *flags: str,
+    problems: list[str] | None = None,
+    width: int = 1280,
+    height: int = 800,
+    scripts: bool = True,
 ) -> AsyncIterator[Page]:
     """A tab.
 
@@ -55,7 +59,9 @@ async def tab(
             executable_path=str(CHROMIUM), args=[*FLAGS, *flags]
         )
         context = await browser.new_context(
-            viewport={"width": width, "height": height}, ignore_https_errors=True
+            viewport={"width": width, "height": height},
+            ignore_https_errors=True,
+            java_script_enabled=scripts,
         )
         page = await context.new_page()
         page.on("pageerror", lambda error: found.append(str(error)))

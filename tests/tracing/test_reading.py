@@ -7,7 +7,7 @@ from tracing.pipeline.links import Link
 from tracing.pipeline.model import V2Endpoint, V2Span
 from tracing.ui.compare import Comparison
 from tracing.ui.graph import lay_out
-from tracing.ui.hits import hits, plot
+from tracing.ui.hits import hits, plot, tags_of
 from tracing.ui.names import member_of, name_of, node_of, short_client
 from tracing.ui.story import lines, story
 from tracing.ui.view import waterfall
@@ -201,12 +201,59 @@ def test_points_stand_by_time_and_by_the_logarithm_of_their_duration() -> None:
     assert plot(found[:1]) is None
 
 
-def test_a_call_over_a_column_goes_round_the_box_between() -> None:
-    graph = lay_out([Link("a", "b", 1), Link("b", "c", 1), Link("a", "c", 9)])
-    tops = {box.name: box.y for box in graph.boxes}
-    assert len(set(tops.values())) == 1  # all in one row, so a straight line would cross b
-    curves = {(one.link.parent, one.link.child): one.curve for one in graph.arrows}
-    straight = tops["a"] + 15
-    assert curves["a", "b"] == f"M182 {straight} C237 {straight} 237 {straight} 292 {straight}"
-    _, _, _, first, _, second, *_ = curves["a", "c"].split()
-    assert float(first) == float(second) > straight + 15
+def test_a_call_over_columns_passes_the_boxes_between_them() -> None:
+    calls = [Link("a", "b", 1), Link("b", "c", 1), Link("a", "c", 9), Link("a", "d", 1)]
+    graph = lay_out([*calls, Link("d", "c", 1)])
+    between = [box for box in graph.boxes if box.name in "bd"]
+    curve = next(
+        one.curve for one in graph.arrows if (one.link.parent, one.link.child) == ("a", "c")
+    )
+    start, straight = curve.split("H")
+    lane = float(start.split()[-1])
+    assert float(straight.split()[0]) == max(box.x for box in between) + 170  # past both
+    assert all(not box.y < lane < box.y + 30 for box in between)
+    [alone] = lay_out(calls[:1]).arrows
+    _, y1, *_, y2 = alone.curve.replace("M", "").split()
+    assert y1 == y2
+    assert "H" not in alone.curve
+
+
+def test_a_services_calls_that_are_shared_out_show_their_shares() -> None:
+    def trace(number: int, version: str) -> list[V2Span]:
+        return request(version, trace=number)
+
+    summed = sum_up([trace(number, "v2" if number > 8 else "v1") for number in range(1, 11)])
+    assert summed.shares["hello", "world-v1"] == 80
+    labels = {
+        (arrow.link.parent, arrow.link.child): arrow.label
+        for arrow in lay_out(summed.links, summed.shares).arrows
+    }
+    assert labels == {
+        ("edge", "hello"): "10",
+        ("hello", "world-v1"): "8 · 80 %",
+        ("hello", "world-v2"): "2 · 20 %",
+    }
+    assert summed.clients["world-v2"] == "/#/io.l5d.fs/world-v2"
+
+
+def test_a_hits_time_is_by_its_roots_clock() -> None:
+    root = span(1, 1, kind="CLIENT", at_ms=1_000, duration=90_000)
+    late = span(1, 2, parent=1, kind="SERVER", at_ms=2, duration=40_000)
+    root.local_endpoint = V2Endpoint("front", "10.0.0.1")
+    late.local_endpoint = V2Endpoint("back", "10.0.0.2")
+    [hit] = hits([[late, root]])
+    assert (hit.start_us, hit.took_us) == (1_000_000, 90_000)
+
+
+def test_a_hit_says_that_its_request_was_steered() -> None:
+    table = "/host/world=>/srv/world-v2"
+    plain, own = hits([request("v1"), request("v2", tags={"dtab.local": table})])
+    assert (plain.steered, own.steered) == ("", table)
+    assert waterfall(request("v2", tags={"dtab.local": table})).steering == [("dtab.local", table)]
+
+
+def test_tags_that_people_search_by_are_offered() -> None:
+    found = tags_of([request("v1"), request("v2", tags={"dtab.trail": "/a=>/b", "x": "y"})], 2)
+    assert found["client"] == {"/#/io.l5d.fs/hello", NODE_1 + "hello"}  # so many, no more
+    assert found["service"] == {"/svc/www", "/svc/world"}
+    assert set(found) == {"router.label", "service", "client"}

@@ -1,7 +1,7 @@
 """Services and their calls, laid out in columns from callers to callees. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ _GAP_Y: Final = 16
 _MARGIN: Final = 12
 # A curve bends to three quarters of where its handles are: to the middle of the gap below.
 _ROUND: Final = (_HEIGHT + _GAP_Y) * 2 // 3
+_BEND: Final = _GAP_X // 2
+_CLEAR: Final = _GAP_Y // 2  # between an arrow and a box that it passes
+_WHOLE: Final = 100.0
 SERVICES_MAX: Final = 200  # drawn; a picture of more is none
 
 
@@ -30,9 +33,14 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A link's curve. Units: thick and places in pixels, failing in percent of its calls."""
+    """A link's curve. Units: thick and places in pixels, failing in percent of its calls.
+
+    Shape: `label` is how many calls it stands for, and their share where a service's calls were
+    shared out.
+    """
 
     link: Link
+    label: str
     curve: str
     back: bool
     thick: float
@@ -87,8 +95,11 @@ def _columns(names: Sequence[str], links: Sequence[Link]) -> dict[str, int]:
     return column
 
 
-def lay_out(links: Sequence[Link]) -> Graph:
-    """The picture of some links, the busiest services of too many."""
+def lay_out(links: Sequence[Link], shares: Mapping[tuple[str, str], float] | None = None) -> Graph:
+    """The picture of some links, the busiest services of too many.
+
+    Units: shares are percent of its service's calls, by caller and callee.
+    """
     weight: dict[str, int] = {}
     for link in links:
         for name in (link.parent, link.child):
@@ -132,7 +143,12 @@ def lay_out(links: Sequence[Link]) -> Graph:
     return Graph(
         boxes=list(boxes.values()),
         arrows=[
-            _arrow(link, boxes, column, most, (callers[link.parent], callees[link.child]))
+            _arrow(
+                _Ends(link, boxes, column),
+                round(1.0 + 2.5 * link.call_count / most, 2),
+                crowded=callees[link.child] > callers[link.parent],
+                share=(shares or {}).get((link.parent, link.child), 100.0),
+            )
             for link in drawn
         ],
         width=2 * _MARGIN + max(len(rows), 1) * (_WIDTH + _GAP_X) - _GAP_X,
@@ -141,26 +157,57 @@ def lay_out(links: Sequence[Link]) -> Graph:
     )
 
 
-def _arrow(
-    link: Link, boxes: dict[str, Box], column: dict[str, int], most: int, meeting: tuple[int, int]
-) -> Arrow:
-    """Shape: `meeting` counts the arrows from its caller and to its callee."""
-    first, second = boxes[link.parent], boxes[link.child]
-    x1, y1 = first.x + _WIDTH, first.y + _HEIGHT // 2
-    x2, y2 = second.x, second.y + _HEIGHT // 2
-    bend = _GAP_X // 2
-    # At the end where fewer arrows meet, so that numbers are apart.
-    share = 0.3 if meeting[1] > meeting[0] else 0.7
-    near, far = (1 - share) ** 3, share**3
-    bent, bent_more = 3 * (1 - share) ** 2 * share, 3 * (1 - share) * share**2
-    # A call back closes a cycle, one over a column would hide behind a box: both go round below.
-    drop = 0 if column[link.child] - column[link.parent] == 1 else _ROUND
+class _Ends:
+    """Where a link begins and ends."""
+
+    def __init__(self, link: Link, boxes: Mapping[str, Box], column: Mapping[str, int]) -> None:
+        self.link = link
+        first, second = boxes[link.parent], boxes[link.child]
+        self.x1, self.y1 = first.x + _WIDTH, first.y + _HEIGHT // 2
+        self.x2, self.y2 = second.x, second.y + _HEIGHT // 2
+        between = range(column[link.parent] + 1, column[link.child])
+        self.passed = [box for box in boxes.values() if column[box.name] in between]
+
+    def lane(self) -> int:
+        """The height nearest to its ends at which no box is in the way."""
+        middle = (self.y1 + self.y2) // 2
+        heights = [middle]
+        for box in self.passed:
+            heights += [box.y - _CLEAR, box.y + _HEIGHT + _CLEAR]
+        free = (
+            y
+            for y in heights
+            if not any(box.y - _CLEAR < y < box.y + _HEIGHT + _CLEAR for box in self.passed)
+        )
+        return min(free, key=lambda y: abs(y - middle))
+
+
+def _arrow(ends: _Ends, thick: float, *, crowded: bool, share: float) -> Arrow:
+    """Shape: crowded is where more arrows meet at the callee than at the caller."""
+    link, x1, y1, x2, y2 = ends.link, ends.x1, ends.y1, ends.x2, ends.y2
+    if ends.passed:
+        left, right, lane = x1 + _GAP_X, x2 - _GAP_X, ends.lane()
+        curve = (
+            f"M{x1} {y1} C{x1 + _BEND} {y1} {left - _BEND} {lane} {left} {lane} H{right}"
+            f" C{right + _BEND} {lane} {x2 - _BEND} {y2} {x2} {y2}"
+        )
+        label_x, label_y = right + _GAP_X / 7, lane - 4.0  # past the boxes, whose gaps are narrow
+    else:
+        # At the end where fewer arrows meet, so that numbers are apart.
+        part = 0.3 if crowded else 0.7 if share >= _WHOLE else 0.55
+        near, far = (1 - part) ** 3, part**3
+        bent, bent_more = 3 * (1 - part) ** 2 * part, 3 * (1 - part) * part**2
+        drop = _ROUND if x2 <= x1 else 0  # a call back closes a cycle: it goes round below
+        curve = f"M{x1} {y1} C{x1 + _BEND} {y1 + drop} {x2 - _BEND} {y2 + drop} {x2} {y2}"
+        label_x = near * x1 + bent * (x1 + _BEND) + bent_more * (x2 - _BEND) + far * x2
+        label_y = near * y1 + bent * (y1 + drop) + bent_more * (y2 + drop) + far * y2 - 4
     return Arrow(
         link=link,
-        curve=f"M{x1} {y1} C{x1 + bend} {y1 + drop} {x2 - bend} {y2 + drop} {x2} {y2}",
+        label=f"{link.call_count}" if share >= _WHOLE else f"{link.call_count} · {share:g} %",
+        curve=curve,
         back=x2 <= x1,
-        thick=round(1.0 + 2.5 * link.call_count / most, 2),
-        label_x=round(near * x1 + bent * (x1 + bend) + bent_more * (x2 - bend) + far * x2, 1),
-        label_y=round(near * y1 + bent * (y1 + drop) + bent_more * (y2 + drop) + far * y2 - 4, 1),
+        thick=thick,
         failing=round(100 * link.error_count / max(link.call_count, 1), 1),
+        label_x=round(label_x, 1),
+        label_y=round(label_y, 1),
     )

@@ -40,7 +40,8 @@ class MapPages:
             links=links,
             traces=summed.traces if summed else 0,
             most=_TRACES_MAX,
-            graph=await asyncio.to_thread(lay_out, links),
+            graph=await asyncio.to_thread(lay_out, links, summed.shares if summed else None),
+            clients=summed.clients if summed else {},
             lookbacks=LOOKBACKS,
             lookback=lookback_ms,
         )

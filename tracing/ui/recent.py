@@ -4,6 +4,8 @@ import asyncio
 from typing import Final
 
 from tracing.pipeline import normalise
+from tracing.pipeline.http.query_args import ArgumentError
+from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import SpanStore
 from tracing.ui.view import Waterfall, waterfall
 
@@ -29,8 +31,12 @@ class Recent:
         self._reading: dict[str, asyncio.Task[Waterfall]] = {}
 
     async def get(self, text: str) -> Waterfall:
-        """A trace by its id. Raises: NoTraceError, SpanError for what is no id, StoreError."""
-        trace_id = normalise.trace_id(text.strip())
+        """A trace by its id. Raises: NoTraceError, ArgumentError, StoreError."""
+        try:
+            trace_id = normalise.trace_id(text.strip().lower())
+        except SpanError as error:
+            told = f"{text} is no trace's id: that is 1 to 32 hex digits, not all of them 0"
+            raise ArgumentError(told) from error
         if trace_id in self._kept:
             return self._kept[trace_id]
         reading = self._reading.get(trace_id)

@@ -84,7 +84,7 @@ class Renderer:
         )
         self._jinja.filters.update(clock=clock, us=show_us, hue=hue, node=node_of)
 
-    def page(self, template: str, status: int = 200, **values: object) -> Response:
+    def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """One answer."""
         html = self._jinja.get_template(template).render(values)
         return HTMLResponse(html, status, headers=_HEADERS)

@@ -15,12 +15,23 @@ from tracing.pipeline.model import V2Span
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.port import SpanStore
-from tracing.ui.hits import Hit, hits, plot
+from tracing.ui.hits import Hit, hits, plot, tags_of
 from tracing.ui.render import DEFAULT_LOOKBACK_MS, LOOKBACKS, Renderer, Step, place_of
 
 _LIMIT: Final = "20"
+_TIMES: Final = frozenset(("since", "until", "endTs"))
 _CHOICES_MAX: Final = 200  # of one list of values
-_UNITS_US: Final = (("ms", 1e3), ("µs", 1), ("us", 1), ("s", 1e6), ("", 1))
+_UNITS_US: Final = (
+    ("ms", 1e3),
+    ("µs", 1),
+    ("us", 1),
+    ("s", 1e6),
+    ("min", 6e7),
+    ("m", 6e7),
+    ("", 1),
+)
+# What the form asks for by fields of its own: the tag that each means.
+_TAG_FIELDS: Final = {"route": "service", "client": "client"}
 
 
 def duration_us(text: str) -> str:
@@ -36,7 +47,7 @@ def duration_us(text: str) -> str:
     return ""
 
 
-def until_ms(text: str) -> str:
+def time_ms(text: str) -> str:
     """A time of the form's, UTC, in milliseconds since 1970. Raises: ArgumentError."""
     try:
         return str(int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000))
@@ -47,7 +58,8 @@ def until_ms(text: str) -> str:
 def read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
     """The search of the page's form: the API's, with durations and times as people type them.
 
-    Of its own it has `until` (UTC), `route` (the tag `service`) and `error`.
+    Of its own it has `since` and `until` (UTC), of which `since` counts before `lookback`; `route`
+    (the tag `service`), `client`, and `error`. Raises: ArgumentError.
     """
     read = {name: value for name, value in args.items() if value.strip()}
     for name in ("minDuration", "maxDuration"):
@@ -56,9 +68,15 @@ def read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
     if "maxDuration" in read:
         read.setdefault("minDuration", "1")
     if "until" in read:
-        read["endTs"] = until_ms(read["until"])
+        read["endTs"] = time_ms(read["until"])
+    if "since" in read:
+        end_ms = int(read["endTs"]) if read.get("endTs", "").isdecimal() else now_ms
+        lookback_ms = end_ms - int(time_ms(read["since"]))
+        if lookback_ms <= 0:
+            raise ArgumentError(f"{read['since']} is not before the end of the window")
+        read["lookback"] = str(lookback_ms)
     terms = [read.get("annotationQuery", "")]
-    terms += [f"service={read['route']}"] if "route" in read else []
+    terms += [f"{tag}={read[name]}" for name, tag in _TAG_FIELDS.items() if name in read]
     terms += ["error"] if "error" in read else []
     read["annotationQuery"] = " and ".join(filter(None, terms))
     read.setdefault("lookback", str(DEFAULT_LOOKBACK_MS))
@@ -82,7 +100,7 @@ class SearchPage:
             return Response(status_code=302, headers={"location": place})
         now_ms = time.time_ns() // 1_000_000
         error = ""
-        traces: list[list[V2Span]] = []
+        traces: Sequence[Sequence[V2Span]] = []
         query: TraceQuery | None = None
         try:
             query = read_query(args, now_ms)
@@ -90,48 +108,63 @@ class SearchPage:
                 traces = await self._store.search(query)
         except ArgumentError as problem:
             error = str(problem)
-        found = await asyncio.to_thread(hits, traces)
+        service = args.get("serviceName", "").lower()
+        names = {
+            "services": (await self._store.services())[:_CHOICES_MAX],
+            "span_names": (await self._store.span_names(service))[:_CHOICES_MAX] if service else [],
+            "remotes": (await self._store.remote_services(service))[:_CHOICES_MAX]
+            if service
+            else [],
+        }
+        return await asyncio.to_thread(
+            self._page,
+            args,
+            query,
+            traces,
+            {**names, "error": error, "place": place_of(request) or "http://127.0.0.1:9411"},
+        )
+
+    def _page(
+        self,
+        args: dict[str, str],
+        query: TraceQuery | None,
+        traces: Sequence[Sequence[V2Span]],
+        values: Mapping[str, object],
+    ) -> Response:
+        found = hits(traces)
         if args.get("sort") == "longest":
             found.sort(key=lambda hit: hit.took_us, reverse=True)
-        service = args.get("serviceName", "").lower()
-        return await self._renderer.large(
+        told = tags_of(traces, _CHOICES_MAX)
+        return self._renderer.page(
             "search.html",
             args=args,
-            error=error,
             hits=found,
             plot=plot(found),
             searched=query,
             links=_links(args, query, found),
             wider=_wider(args, query),
             search_enabled=self._settings.search_enabled,
-            services=(await self._store.services())[:_CHOICES_MAX],
-            span_names=(await self._store.span_names(service))[:_CHOICES_MAX] if service else [],
-            remotes=(await self._store.remote_services(service))[:_CHOICES_MAX] if service else [],
-            routes=_routes(traces),
+            routes=sorted(told.get("service", ())),
+            clients=sorted(told.get("client", ())),
+            terms=sorted(f"{key}={value}" for key, values in told.items() for value in values),
             lookbacks=LOOKBACKS,
             lookback=query.lookback_ms if query else DEFAULT_LOOKBACK_MS,
-            place=place_of(request) or "http://127.0.0.1:9411",
+            **values,
         )
-
-
-def _routes(traces: Sequence[Sequence[V2Span]]) -> list[str]:
-    """Service names that routers have written into what was found."""
-    found = {(s.tags or {}).get("service", "") for trace in traces for s in trace}
-    return sorted(found - {""})[:_CHOICES_MAX]
 
 
 def _links(args: Mapping[str, str], query: TraceQuery | None, found: Sequence[Hit]) -> list[Step]:
     """Where to go on from what was found."""
     if query is None or not found:
         return []
-    fixed = {name: value for name, value in args.items() if name not in ("until", "endTs")}
+    fixed = {name: value for name, value in args.items() if name not in _TIMES}
     lookback = {"lookback": str(query.lookback_ms)}
     steps = [Step("link to just these", _href(fixed | lookback | {"endTs": str(query.end_ms)}))]
     if len(found) >= query.limit:
         older = {"endTs": str(min(hit.start_us for hit in found) // 1_000)}
         steps.append(Step("show more", _href({**args, "limit": str(min(query.limit * 5, 1_000))})))
         steps.append(Step("show older", _href(fixed | lookback | older)))
-    if "until" in args or "endTs" in args:
+    if any(map(args.get, _TIMES)):
         steps.append(Step("back to now", _href(fixed)))
     return steps
 

@@ -29,6 +29,15 @@ _ROUTE_TAGS: Final = (
     "client",
     "residual",
 )
+_STEERING: Final = (
+    "edge.rule",
+    "edge.grant",
+    "edge.grant.refused",
+    "edge.override",
+    "edge.override.effect",
+    "dtab.local",
+)
+_STEERING_ROWS_MAX: Final = 1_000  # whoever steers does so where the request comes in
 _ROUTE_PREFIXES: Final = ("dtab.", "edge.", "namer.", "route.")
 _PATH_PIECES_MAX: Final = 200  # drawn of one span
 _MARKS_MAX: Final = 50
@@ -115,6 +124,16 @@ class Waterfall:
     cut_off: int
     orphans: frozenset[str]
     kept: str
+
+    @property
+    def steering(self) -> Sequence[tuple[str, str]]:
+        """What made the request go its own way: tags of the first row that has any of them."""
+        for row in self.rows[:_STEERING_ROWS_MAX]:
+            tags = row.span.tags or {}
+            told = [(key, tags[key]) for key in _STEERING if key in tags]
+            if told:
+                return told
+        return ()
 
     @property
     def ticks(self) -> list[tuple[float, str]]:

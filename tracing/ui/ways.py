@@ -1,7 +1,7 @@
 """Which ways requests took: a service's clients with their shares, summed over traces. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,11 +51,17 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """What some traces say of ways. Shape: `links` join callers and clients by short name."""
+    """What some traces say of ways.
+
+    Shape: `links` join callers and clients by short name; `clients` has the busiest whole name of
+    each short one. Units: shares are percent of a caller's calls of the same service.
+    """
 
     traces: int
     ways: list[Way]
     links: list[Link]
+    shares: dict[tuple[str, str], float]
+    clients: dict[str, str]
     left_out: int
 
 
@@ -63,7 +69,8 @@ def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
     """The ways that the traces' client spans took, the busiest first."""
     ways: dict[tuple[str, ...], Way] = {}
     totals: Counter[tuple[str, str]] = Counter()
-    calls: Counter[tuple[str, str]] = Counter()
+    clients: dict[str, Counter[str]] = {}
+    asked: Counter[tuple[str, str, str]] = Counter()
     errors: Counter[tuple[str, str]] = Counter()
     for spans in traces:
         for span in _routed(spans):
@@ -76,12 +83,13 @@ def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
             )
             way = ways.setdefault((router, service, *more), Way(router, service, *more))
             way.clients.add(tags["client"])
+            clients.setdefault(way.client, Counter())[tags["client"]] += 1
             way.calls += 1
             way.errors += is_error(span)
             way.times_us.append(span.duration or 0)
             totals[router, service] += 1
-        for caller, callee, failed in _calls(waterfall(spans)):
-            calls[caller, callee] += 1
+        for caller, callee, service, failed in _calls(waterfall(spans)):
+            asked[caller, callee, service] += 1
             errors[caller, callee] += failed
     for way in ways.values():
         way.share = round(100 * way.calls / totals[way.router, way.service], 1)
@@ -91,9 +99,33 @@ def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
     return Summed(
         traces=len(traces),
         ways=ordered[:WAYS_MAX],
-        links=[Link(*pair, number, errors[pair]) for pair, number in sorted(calls.items())],
+        links=_links(asked, errors),
+        shares=_shares(asked),
+        clients={short: counted.most_common(1)[0][0] for short, counted in clients.items()},
         left_out=max(len(ordered) - WAYS_MAX, 0),
     )
+
+
+def _links(
+    asked: Mapping[tuple[str, str, str], int], errors: Mapping[tuple[str, str], int]
+) -> list[Link]:
+    calls: Counter[tuple[str, str]] = Counter()
+    for (caller, callee, _), number in asked.items():
+        calls[caller, callee] += number
+    return [Link(*pair, number, errors[pair]) for pair, number in sorted(calls.items())]
+
+
+def _shares(asked: Mapping[tuple[str, str, str], int]) -> dict[tuple[str, str], float]:
+    """Which part of a service's calls a client got. A pair of several services has none."""
+    services: Counter[tuple[str, str]] = Counter()
+    pairs = Counter((caller, callee) for caller, callee, _ in asked)
+    for (caller, _, service), number in asked.items():
+        services[caller, service] += number
+    return {
+        (caller, callee): round(100 * number / services[caller, service], 1)
+        for (caller, callee, service), number in asked.items()
+        if service and pairs[caller, callee] == 1
+    }
 
 
 def _routed(spans: Sequence[V2Span]) -> Iterable[V2Span]:
@@ -101,8 +133,11 @@ def _routed(spans: Sequence[V2Span]) -> Iterable[V2Span]:
     return (span for span in spans if span.kind == "CLIENT" and wanted <= (span.tags or {}).keys())
 
 
-def _calls(trace: Waterfall) -> Iterable[tuple[str, str, bool]]:
-    """Caller, callee, failed: a row of hops for one client is one call of whoever began it."""
+def _calls(trace: Waterfall) -> Iterable[tuple[str, str, str, bool]]:
+    """Caller, callee, service name, failed.
+
+    A row of hops for one client is one call of whoever began it.
+    """
     at: list[str] = []
     for row in trace.rows:
         del at[row.depth :]
@@ -115,4 +150,4 @@ def _calls(trace: Waterfall) -> Iterable[tuple[str, str, bool]]:
             at.append(here)
         else:
             at.append(who)
-            yield here, who, is_error(row.span)
+            yield here, who, (row.span.tags or {}).get("service", ""), is_error(row.span)

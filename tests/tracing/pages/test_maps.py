@@ -52,4 +52,8 @@ async def test_routes_are_summed_drawn_and_lead_to_their_traces(
     await page.goto(collector.url + "/graph")
     assert await page.locator(".box").count() == 3
     assert await page.locator(".arrow.error").count() == 1
-    assert await page.locator(".calls").all_text_contents() == ["8", "2"]
+    assert await page.locator(".calls").all_text_contents() == ["8 · 80 %", "2 · 20 %"]
+    await page.locator("td").get_by_role("link", name="world-v2").click()
+    await page.wait_for_url("**client=**")
+    assert await page.get_by_label("Bound to").input_value() == "/#/fs/world-v2"
+    assert await page.locator(".hit").count() == 2

@@ -1,10 +1,11 @@
 """The page that finds traces, in a real browser."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 from playwright.async_api import Page
 
-from tests.kits.browser import MARKS
+from tests.kits.browser import MARKS, tab
 from tracing.pipeline.collector import Collector
 
 pytestmark = MARKS
@@ -61,3 +62,71 @@ async def test_where_nothing_is_found_the_page_says_what_to_do(
     answer = await page.goto(collector.url + "/traces/abc")
     assert answer is not None
     assert answer.status == 404
+
+
+async def test_what_people_search_by_is_offered_as_they_type(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(collector.url + "/traces?serviceName=cart")
+
+    async def offered(label: str) -> list[str]:
+        values: list[str] = await page.get_by_label(label, exact=True).evaluate(
+            "field => [...field.list.options].map((option) => option.value)"
+        )
+        return values
+
+    assert await offered("Service") == [
+        "cart",
+        "edge",
+        "internet",
+        "postgres",
+        "prices",
+        "stock",
+        "users",
+    ]
+    assert await offered("Span") == ["get", "get /price/{item}", "get /stock/{item}"]
+    assert await offered("Remote service") == ["prices", "stock"]
+    assert "/svc/stock" in await offered("Route")
+    assert "/#/io.l5d.fs/stock" in await offered("Bound to")
+    assert "http.status_code=503" in await offered("Tags and annotations")
+    await page.get_by_label("Bound to").fill("/#/io.l5d.fs/postgres")
+    await page.get_by_role("button", name="Search").click()
+    await page.wait_for_url("**client=**")
+    assert await page.locator(".hit").count() == 0  # cart calls no database
+    await page.get_by_label("Service", exact=True).fill("")
+    await page.get_by_role("button", name="Search").click()
+    await page.locator(".hit").nth(13).wait_for()
+    assert await page.locator(".hit").count() == -(-len(ids) // 3)
+
+
+async def test_a_window_is_picked_from_and_until_without_a_script(
+    collector: Collector, ids: list[str]
+) -> None:
+    async with tab(scripts=False) as page:
+        await page.goto(collector.url + "/traces?limit=100")
+        times = [
+            datetime.fromisoformat(one) for one in await page.locator("time").all_inner_texts()
+        ]
+        # They are 7 s apart, and the picker knows whole seconds.
+        first, last = times[30], times[10] - timedelta(seconds=1)
+        await page.get_by_label("or from (UTC)").fill(f"{first:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_label("until (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_role("button", name="Search").click()
+        await page.wait_for_url("**since=**")
+        found = [await one.get_attribute("href") for one in await page.locator(".hit").all()]
+        assert found == [f"/traces/{one}" for one in ids[11:31]]
+        await page.get_by_label("or from (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_role("button", name="Search").click()
+        await page.get_by_text("is not before the end of the window").wait_for()
+
+
+async def test_a_trace_is_opened_by_its_id_however_it_is_written(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(collector.url + "/traces?id=+" + ids[0].upper())
+    await page.wait_for_url(f"**/traces/{ids[0].upper()}")
+    assert ids[0] in await page.locator(".facts code").first.inner_text()
+    answer = await page.goto(collector.url + "/traces/of-yesterday")
+    assert answer is not None
+    assert answer.status == 400
+    await page.get_by_text("of-yesterday is no trace's id: that is 1 to 32 hex digits").wait_for()

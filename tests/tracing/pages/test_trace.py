@@ -83,3 +83,31 @@ async def test_what_is_missing_of_a_trace_is_said_and_shown(
     assert "postgres" not in await page.locator(".row").inner_text()
     await page.locator(".row summary").click()
     assert f"{called['id']}, missing" in await page.locator(".row[open]").inner_text()
+
+
+async def test_who_steered_a_request_is_said_first_and_leads_to_others_of_theirs(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        trace = (await client.get(f"{collector.url}/api/v2/trace/{ids[0]}")).json()
+    trace[0]["tags"] |= {"edge.grant": "g-2b1f", "dtab.local": "/svc/cart=>/svc/cart-v2"}
+    await stored(collector, [span | {"traceId": "cc"} for span in trace])
+    await page.goto(collector.url + "/traces/cc")
+    told = await page.locator(".steering").inner_text()
+    assert told.split() == [
+        "steered",
+        "edge.grant",
+        "g-2b1f",
+        "dtab.local",
+        trace[0]["tags"]["dtab.local"],
+    ]
+    await page.locator(".steering").get_by_role("link", name="g-2b1f").click()
+    await page.wait_for_url("**annotationQuery=edge.grant**")
+    assert await page.locator(".hit").count() == 1
+    assert await page.locator(".hit .steered").inner_text() == "override"
+    await page.goto(f"{collector.url}/traces/{ids[0]}")
+    assert await page.locator(".steering").count() == 0
+    await page.locator(".row summary").first.click()
+    await page.locator(".row[open]").get_by_role("link", name="/edge/42").click()
+    await page.wait_for_url("**annotationQuery=http.path**")
+    assert await page.locator(".hit").count() == 20
