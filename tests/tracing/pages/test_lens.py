@@ -1,5 +1,6 @@
 """Zipkin's own page on our API: what people do with it, in a real browser."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.async_api import Page
 
 from tests.kits.browser import MARKS
+from tests.tracing.pages_data import traffic
 from tracing.pipeline.collector import Collector
 from tracing.ui.lens import LensError, read_lens
 
@@ -103,4 +105,34 @@ async def test_zipkins_own_page_is_used_as_people_use_it(
     await page.get_by_role("textbox").first.fill(ids[0])
     await page.keyboard.press("Enter")
     await page.wait_for_url(f"**/zipkin/traces/{ids[0]}")
+    await page.get_by_text("postgres: select").first.wait_for()
+
+
+@needs_lens
+async def test_zipkins_own_page_completes_the_tags_that_we_name(
+    collector: Collector, ids: list[str], page: Page
+) -> None:
+    await page.goto(f"{collector.url}/zipkin/")
+    await page.get_by_test_id("add-button").click()
+    async with page.expect_response("**/api/v2/autocompleteValues?key=http.method") as values:
+        await page.get_by_text("http.method", exact=True).last.click()
+    assert await (await values.value).json() == ["GET"]
+    await page.get_by_text("GET", exact=True).last.click()
+    async with page.expect_response("**/api/v2/traces?**") as found:
+        await page.get_by_role("button", name="Run Query").click()
+    answer = await found.value
+    assert "annotationQuery=http.method%3DGET" in answer.url
+    assert len(await answer.json()) == 10
+    assert ids
+
+
+@needs_lens
+async def test_zipkins_own_page_shows_a_trace_from_a_file(collector: Collector, page: Page) -> None:
+    [trace] = traffic(1_763_000_000_000_000, 1)
+    body = json.dumps(trace).encode()
+    await page.goto(f"{collector.url}/zipkin/")
+    await page.locator("input[type=file]").set_input_files(
+        {"name": "trace.json", "mimeType": "application/json", "buffer": body}
+    )
+    await page.wait_for_url(f"**/zipkin/traces/{trace[0]['traceId']}")
     await page.get_by_text("postgres: select").first.wait_for()
