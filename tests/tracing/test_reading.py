@@ -147,6 +147,8 @@ def test_ways_are_summed_by_version_whatever_the_node() -> None:
     }
     assert by["incoming", "hello"].clients == {NODE_1 + "hello", NODE_2 + "hello"}
     assert by["outgoing", "world-v2"].took(50) == "85 ms"
+    assert by["outgoing", "world-v2"].beside is by["outgoing", "world-v1"]
+    assert by["outgoing", "world-v1"].beside is None
     assert [(link.parent, link.child, link.call_count) for link in summed.links] == [
         ("edge", "hello", 10),
         ("hello", "world-v1", 8),
@@ -234,6 +236,17 @@ def test_a_services_calls_that_are_shared_out_show_their_shares() -> None:
         ("hello", "world-v2"): "2 · 20 %",
     }
     assert summed.clients["world-v2"] == "/#/io.l5d.fs/world-v2"
+
+
+def test_a_way_leads_to_the_trace_of_a_percentile() -> None:
+    def trace(number: int) -> list[V2Span]:
+        spans = hop(1, "out", "/svc/a", "/#/fs/a", trace=number)
+        spans[1].duration = 1_000 * number
+        return spans
+
+    [way] = sum_up([trace(number) for number in (3, 1, 5, 2, 4)]).ways
+    assert (way.took(50), way.trace(50)) == ("3 ms", f"{3:016x}")
+    assert (way.took(99), way.trace(99)) == ("5 ms", f"{5:016x}")
 
 
 def test_a_hits_time_is_by_its_roots_clock() -> None:

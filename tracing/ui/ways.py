@@ -17,8 +17,9 @@ WAYS_MAX: Final = 500
 class Way:
     """Calls of one router for a service to one client under one table.
 
-    Shape: `client` is its short name, `clients` the whole ones: each node may have its own; `share`
-    is percent of the service's calls at that router.
+    Shape: `client` is its short name, `clients` the whole ones: each node may have its own; `seen`
+    has each call's duration and trace; `beside` is the service's busiest way at that router, None
+    for that one itself. Units: share is percent of the service's calls there, durations are µs.
     """
 
     router: str
@@ -30,12 +31,19 @@ class Way:
     calls: int = 0
     errors: int = 0
     share: float = 0.0
-    times_us: list[int] = field(default_factory=list)
+    seen: list[tuple[int, str]] = field(default_factory=list)
+    beside: "Way | None" = None
 
     def took(self, percent: int) -> str:
         """A percentile of the calls' durations."""
-        times = sorted(self.times_us)
-        return show_us(times[min(len(times) * percent // 100, len(times) - 1)]) if times else "?"
+        return show_us(self._at(percent)[0])
+
+    def trace(self, percent: int) -> str:
+        """The trace of the call at a percentile."""
+        return self._at(percent)[1]
+
+    def _at(self, percent: int) -> tuple[int, str]:
+        return sorted(self.seen)[min(len(self.seen) * percent // 100, len(self.seen) - 1)]
 
     def query(self, client: str) -> str:
         """The search for the traces that went this way."""
@@ -86,7 +94,7 @@ def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
             clients.setdefault(way.client, Counter())[tags["client"]] += 1
             way.calls += 1
             way.errors += is_error(span)
-            way.times_us.append(span.duration or 0)
+            way.seen.append((span.duration or 0, span.trace_id))
             totals[router, service] += 1
         for caller, callee, service, failed in _calls(waterfall(spans)):
             asked[caller, callee, service] += 1
@@ -96,6 +104,10 @@ def sum_up(traces: Sequence[Sequence[V2Span]]) -> Summed:
     ordered = sorted(
         ways.values(), key=lambda w: (-totals[w.router, w.service], w.router, w.service, -w.calls)
     )
+    busiest: dict[tuple[str, str], Way] = {}
+    for way in ordered:
+        first = busiest.setdefault((way.router, way.service), way)
+        way.beside = None if first is way else first
     return Summed(
         traces=len(traces),
         ways=ordered[:WAYS_MAX],

@@ -46,6 +46,9 @@ async def test_routes_are_summed_drawn_and_lead_to_their_traces(
     assert [row.split("\t")[2] for row in rows] == ["world-v1", "world-v2"]
     assert "80 %" in rows[0]
     assert "20 %" in rows[1]
+    await page.get_by_role("link", name="compare").click()
+    await page.get_by_text("client world-v1 world-v2").wait_for()
+    await page.go_back()
     await page.get_by_role("link", name="world-v2").click()
     await page.wait_for_url("**annotationQuery=**")
     assert await page.locator(".hit").count() == 2
