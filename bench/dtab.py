@@ -17,10 +17,10 @@ from naming.endpoint import Addr, Endpoint, ReplicaSet
 from naming.interpreter import ConfiguredInterpreter
 from naming.namer import Name, Namer
 from naming.namers.inet import InetResolver
-from naming.namers.static import StaticNamer
 from naming.state import Ok
 from naming.system import SystemNamers
 from naming.watch import Always, Watch
+from tests.kits.static_namer import StaticNamer
 
 # The ingress router's table of the tutorials, and the override that they send along.
 TUTORIAL: Final = """

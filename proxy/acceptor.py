@@ -19,8 +19,6 @@ from proxy.errors import cannot_bind
 from wire.proxy_protocol import BadProxyHeader, ProxyReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from proxy.listener import Listener
     from proxy.tls import ServerTls
 
@@ -182,8 +180,3 @@ def bound_socket(host: str, port: int, *, reuse_port: bool) -> socket.socket:
         sock.close()
         raise cannot_bind(error, host, port) from None
     return sock
-
-
-def read_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Networks such as 10.0.0.0/8, or single addresses. Raises: ValueError."""
-    return tuple(ipaddress.ip_network(text) for text in texts)

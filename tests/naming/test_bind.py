@@ -28,10 +28,10 @@ from naming.delegator import to_json
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.errors import InvalidName, MaxDepth, NamingError, SizeExceeded, StepsExceeded
 from naming.namer import Name
-from naming.namers.static import StaticNamer
 from naming.state import PENDING, Failed, Ok, Pending, State
 from naming.system import SystemNamers
 from naming.watch import Always, Source, Watch
+from tests.kits.static_namer import StaticNamer
 from tests.kits.tables import TableNamer, TableResolver
 from tests.kits.trees import dtabs, paths
 

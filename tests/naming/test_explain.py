@@ -13,7 +13,6 @@ from naming.delegator import to_json
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.explain import Outcome, explain, lines
 from naming.lint import lint
-from naming.namers.static import StaticNamer
 from naming.state import PENDING, Failed, Ok
 from naming.system import SystemNamers
 from naming.transformers import (
@@ -23,6 +22,7 @@ from naming.transformers import (
     PortTransformer,
     SubnetLocalTransformer,
 )
+from tests.kits.static_namer import StaticNamer
 from tests.kits.tables import TableNamer, TableResolver
 from tests.kits.trees import dtabs, paths
 from weir.commands.dtab import app

@@ -10,11 +10,11 @@ import pytest
 from dtab import Dtab, Path, read_dtab, read_path
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.fs_interpreter import SIZE_MAX, FsInterpreter
-from naming.namers.static import StaticNamer
 from naming.state import PENDING, Ok, State
 from naming.waiting import until
 from tests.kits.limits import no_more_files
 from tests.kits.namer import PATIENCE_S
+from tests.kits.static_namer import StaticNamer
 
 WEB = ReplicaSet((Endpoint("10.0.0.1", 80),))
 NAMERS = (StaticNamer(names={Path.of("a"): WEB, Path.of("b"): WEB}),)

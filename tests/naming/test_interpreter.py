@@ -9,13 +9,13 @@ from naming.delegation import Step
 from naming.endpoint import AddrNeg, Endpoint, ReplicaSet
 from naming.interpreter import CannotDelegateError, ConfiguredInterpreter
 from naming.namers.inet import InetResolver
-from naming.namers.static import StaticNamer
 from naming.state import PENDING, Failed, Ok, State
 from naming.system import SystemNamers
 from naming.transformer import TransformedNamer
 from naming.transformers import ConstTransformer, PortTransformer, ReplaceTransformer
 from naming.waiting import until
 from naming.watch import Source
+from tests.kits.static_namer import StaticNamer
 from tests.kits.tables import TableResolver
 
 WEB = ReplicaSet((Endpoint("10.0.0.1", 80),))

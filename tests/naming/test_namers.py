@@ -10,9 +10,9 @@ from naming.endpoint import Endpoint, ReplicaSet
 from naming.namer import Namer
 from naming.namers.dns import client, host_namer, srv_namer
 from naming.namers.fs import FsNamer
-from naming.namers.static import StaticNamer
 from tests.kits.dns_server import DnsServer
 from tests.kits.namer import EmptyContract, FrailContract, FrailWorld, NamerContract, World
+from tests.kits.static_namer import StaticNamer
 
 
 class StaticWorld:

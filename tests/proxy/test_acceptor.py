@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.acceptor import Prelude, read_networks
+from proxy.acceptor import Prelude
 from proxy.call import Peer
 from proxy.listener import ListenerSettings
 from proxy.tls import ServerTls, ServerTlsSettings
@@ -33,8 +33,8 @@ BINARY = (
     + b"\x04\x00\x00"
 )
 LOCAL = SIGNATURE + b"\x20\x00\x00\x00"
-TRUSTED = Prelude(proxy_peers=read_networks(["127.0.0.0/8"]))
-STRANGER = Prelude(proxy_peers=read_networks(["10.0.0.0/8", "::1/128"]))
+TRUSTED = Prelude(proxy_peers=(ipaddress.ip_network("127.0.0.0/8"),))
+STRANGER = Prelude(proxy_peers=tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "::1/128"))))
 
 
 @pytest.mark.parametrize("header", [LINE, BINARY])

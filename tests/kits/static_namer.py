@@ -1,4 +1,4 @@
-"""A namer whose names stand in the configuration."""
+"""A namer whose names a test or a bench sets."""
 
 from collections.abc import Mapping
 from typing import Final
