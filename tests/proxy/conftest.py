@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
     import pytest
 
+HANGS_ON_THE_LOOP = {
+    "test_acceptor.py",
+    "test_bounds.py",
+    "test_certificates.py",
+    "test_tls.py",
+    "test_tls_upstream.py",
+    "test_tunnel.py",
+}
 BOTH = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
@@ -19,6 +27,6 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     del config
-    if item.path.name in {"test_tls.py", "test_acceptor.py", "test_tunnel.py", "test_bounds.py"}:
+    if item.path.name in HANGS_ON_THE_LOOP:
         return BOTH
     return {"asyncio": asyncio.new_event_loop}
