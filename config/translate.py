@@ -60,7 +60,7 @@ class _Finding:
 def translate(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
     """Problems for what pydantic found, at most PROBLEMS_MAX; none for values flawed already."""
     known = Known(model, document.value)
-    details = error.errors(include_url=False)[:DETAILS_MAX]
+    details = [one for one in error.errors(include_url=False) if not _follows(one)][:DETAILS_MAX]
     findings = [_finding(detail, _align(detail, document), known) for detail in details]
     around = {path[:end] for path in document.flawed for end in range(len(path))}
     fresh = [one for one in _merged(findings) if not _is_flawed(one, around, document.flawed)]
@@ -124,10 +124,18 @@ def _finding(detail: ErrorDetails, path: Path, known: Known) -> _Finding:
         return _Finding((*path, *reason.at), reason.message, reason.hint)
     if isinstance(reason, Exception):
         return _Finding(path, str(reason) or "this value is refused")
-    message = SHOULD.sub("must", detail["msg"])
+    message = SHOULD.sub("must", detail["msg"]).replace(" after validation", "")
     if message != detail["msg"] and isinstance(given, str | int | float):
         message += f", got {_shown(given)}"
     return _Finding(path, message)
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Whether it only counts items that are refused for a reason of their own."""
+    if detail["type"] != "too_short":
+        return False
+    given = detail["input"]
+    return isinstance(given, list | tuple) and len(given) >= detail["ctx"]["min_length"]
 
 
 def _tags(path: Path, tag: str, known: Known) -> str:

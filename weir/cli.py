@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help=(
-        "Regulates requests and measures them: gateway, mesh, control plane, traces.\n\n"
+        "Regulates requests and measures them: gateway, mesh, traces.\n\n"
         "weir up          the whole system on this machine\n\n"
         "weir edge FILE   the gateway\n\n"
         "weir mesh FILE   the routers of one node\n\n"

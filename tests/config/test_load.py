@@ -181,3 +181,20 @@ def test_a_key_named_like_a_branch_of_its_union_is_not_mistaken() -> None:
         ("identifier.more", 2, 3),
         ("identifier.header", 3, 11),
     ]
+
+
+class Crowd(Model):
+    members: Annotated[tuple[Server, ...], Field(min_length=1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("members: []", ["members: must have at least 1 item, not 0"]),
+        ("members: [{port: x}]", ["members.0.port: wanted a whole number, got the text 'x'"]),
+    ],
+)
+def test_an_item_that_is_refused_is_not_also_missing(text: str, said: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(Crowd, text, source="crowd.yml")
+    assert [f"{one.path}: {one.message}" for one in caught.value.problems] == said

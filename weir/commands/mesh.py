@@ -21,7 +21,7 @@ def mesh(
 ) -> None:
     """Run the routers of one node.
 
-    Example: weir mesh examples/node.yml
+    Example: weir mesh examples/mesh/node.yml
     """
     from config import load  # noqa: PLC0415 - other commands start without it
     from mesh.linkerd_config import MeshConfig  # noqa: PLC0415
