@@ -17,7 +17,7 @@ from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.environment import SettingError, read_settings, warnings
 from tracing.pipeline.settings import Settings
 from tracing.ui.lens import LensError, read_lens
-from weir.commands.drain import FAILED, write_atomically
+from weir.commands.ending import FAILED, write_atomically
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from mesh.summed import Joined, SummedAdmin
 from proxy.app_server import AppServer
 from proxy.tasks import Tasks
 from proxy.workers import Address, Workers, WorkersFailed
-from weir.commands.drain import FAILED, INTERRUPTED, Drain, write_atomically
+from weir.commands.drain import Drain
+from weir.commands.ending import FAILED, INTERRUPTED, write_atomically
 
 # What a worker needs beyond its drain: spans to send, a log to flush.
 _MARGIN_S = 5.0

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-
-FAILED: Final = 1
-USAGE: Final = 2
-INTERRUPTED: Final = 130  # 128 and SIGINT, as shells say it
 
 DrainDelay = Annotated[
     float,
@@ -30,10 +25,3 @@ class Drain:
 
     delay_s: float = 0.0
     deadline_s: float = 5.0
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(text, "utf-8")
-    fresh.replace(file)

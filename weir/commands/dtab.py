@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path as File
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ from naming.namers.inet import InetResolver
 from naming.state import Failed, Ok, Pending
 from naming.system import SystemNamers
 from naming.waiting import answered
+from weir.commands.ending import USAGE, fail, read_text, rewrite
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,23 +51,9 @@ Fs = Annotated[
 ]
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Say what is wrong on stderr and end."""
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(code)
-
-
 def say(text: str) -> None:
     """A result, on stdout."""
     sys.stdout.write(f"{text}\n")
-
-
-def read_text(file: File) -> str:
-    """A file's text; what is wrong with it ends the command."""
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: cannot be read: {error}", 2)
 
 
 def read_table(file: File) -> Dtab:
@@ -74,7 +61,7 @@ def read_table(file: File) -> Dtab:
     try:
         return read_dtab(read_text(file), str(file))
     except DtabSyntaxError as error:
-        fail(error.display(str(file)), 1)
+        fail(error.display(str(file)))
 
 
 def parse(read: Callable[[str], Path], text: str, what: str) -> Path:
@@ -82,13 +69,13 @@ def parse(read: Callable[[str], Path], text: str, what: str) -> Path:
     try:
         return read(text)
     except DtabSyntaxError as error:
-        fail(error.display(what), 2)
+        fail(error.display(what), USAGE)
 
 
 def namers_of(fs: File | None) -> list[Namer]:
     """The namers for the command line: address files, and the system's."""
     if fs is not None and not fs.is_dir():
-        fail(f"{fs}: no such directory; --fs names one that holds address files", 2)
+        fail(f"{fs}: no such directory; --fs names one that holds address files", USAGE)
     found: list[Namer] = [FsNamer(fs)] if fs is not None else []
     return [*found, SystemNamers(InetResolver())]
 
@@ -109,7 +96,7 @@ def explain_(
     try:
         table += read_dtab(local, "--local")
     except DtabSyntaxError as error:
-        fail(error.display("--local"), 2)
+        fail(error.display("--local"), USAGE)
     asyncio.run(_explain(name, table, namers_of(fs), as_json=as_json))
 
 
@@ -123,7 +110,7 @@ async def _explain(name: Path, table: Dtab, namers: list[Namer], *, as_json: boo
             try:
                 say(json.dumps(to_json(delegated.value)))
             except TextExceeded as too_much:
-                fail(f"{too_much}; without --json a line a node is shown", 1)
+                fail(f"{too_much}; without --json a line a node is shown")
     elif isinstance(told, Ok):
         for line in lines(told.value):
             say(line)
@@ -133,9 +120,9 @@ async def _explain(name: Path, table: Dtab, namers: list[Namer], *, as_json: boo
             if not as_json:
                 say(f"\n{name} is bound to {tree}")
         case Pending():
-            fail(f"{name}: still pending", 1)
+            fail(f"{name}: still pending")
         case Failed(error):
-            fail(f"{name}: {error}", 1)
+            fail(f"{name}: {error}")
 
 
 async def _resolve(told: "Ok[Explained] | Pending | Failed") -> None:
@@ -170,7 +157,7 @@ def lint_(
         for finding in findings:
             say(str(finding))
     if findings:
-        fail(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} in {file}", 1)
+        fail(f"{len(findings)} finding{'s' if len(findings) > 1 else ''} in {file}")
 
 
 def _finding(finding: Finding) -> dict[str, object]:
@@ -252,18 +239,16 @@ def fmt(
     try:
         laid_out = lay_out(text)
     except DtabSyntaxError as error:
-        fail(error.display(str(file)), 1)
+        fail(error.display(str(file)))
     except RoundedWeightError as error:
-        fail(f"{file}: {error}; write it with two, or leave the file as it is", 1)
+        fail(f"{file}: {error}; write it with two, or leave the file as it is")
     if as_json:
         entries = read_dtab(laid_out).entries
         say(json.dumps([{"prefix": str(e.prefix), "dst": str(e.dst)} for e in entries]))
     elif not write:
         sys.stdout.write(laid_out)
     if write and laid_out != text:
-        part = file.with_name(f".{file.name}.fmt")
-        part.write_text(laid_out, "utf-8")
-        part.replace(file)
+        rewrite(file, laid_out)
         sys.stderr.write(f"{file}: rewritten\n")
 
 
@@ -276,5 +261,5 @@ def show_version(
     try:
         told = version(read_dtab(read_text(file)))
     except DtabSyntaxError as error:
-        fail(error.display(str(file)), 1)
+        fail(error.display(str(file)))
     say(json.dumps({"version": told}) if as_json else told)

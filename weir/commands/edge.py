@@ -15,7 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from weir.commands.drain import DrainDeadline, DrainDelay
-from weir.commands.serving import FAILED, USAGE, Crew, Drain, read_config, serve
+from weir.commands.ending import FAILED, USAGE, fail, read_text, rewrite
+from weir.commands.serving import Crew, Drain, read_config, serve
 
 
 class _FileOrCommand(TyperGroup):
@@ -71,8 +72,7 @@ def run(
 
     chosen = file or config
     if chosen is None or (file is not None and config is not None):
-        typer.echo("weir edge: name one configuration file", err=True)
-        raise typer.Exit(USAGE)
+        fail("weir edge: name one configuration file", USAGE)
     checked = read_config(EdgeConfig, chosen)
     source = ConfigSource(chosen, os.environ)
     again = source.read()
@@ -114,7 +114,7 @@ def check(
     from naming.namers.inet import InetResolver  # noqa: PLC0415
     from naming.system import SystemNamers  # noqa: PLC0415
 
-    text = _read(file)
+    text = read_text(file)
     try:
         checked = load(EdgeConfig, text, source=str(file), env=os.environ)
     except ConfigError as error:
@@ -123,7 +123,7 @@ def check(
             sys.stdout.write(json.dumps({"problems": found, "warnings": []}) + "\n")
         else:
             typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     document = read(text, source=str(file), env=os.environ)
     now = datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
     beside = advice(placed(checked, document, str(file)), [SystemNamers(InetResolver())], now)
@@ -151,18 +151,16 @@ def fmt(
     """Write FILE in its canonical layout, comments included."""
     from config import ConfigError  # noqa: PLC0415
     from edge.layout import lay_out  # noqa: PLC0415
-    from weir.commands.serving import write_atomically  # noqa: PLC0415
 
-    text = _read(file)
+    text = read_text(file)
     try:
         laid_out = lay_out(text, source=str(file))
     except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        fail(str(error))
     if not write:
         sys.stdout.write(laid_out)
     elif laid_out != text:
-        write_atomically(file, laid_out)
+        rewrite(file, laid_out)
         typer.echo(f"{file}: rewritten", err=True)
 
 
@@ -207,8 +205,7 @@ def _service_counts(admin: str) -> dict[str, float]:
         answer = httpx.get(f"{admin.rstrip('/')}/metrics", timeout=10.0, trust_env=False)
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        typer.echo(f"{admin}: {error}", err=True)
-        raise typer.Exit(FAILED) from None
+        fail(f"{admin}: {error}")
     counts: dict[str, float] = {}
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:
@@ -232,10 +229,9 @@ def import_(
     from edge.nginx_text import NginxSyntaxError  # noqa: PLC0415
 
     try:
-        found = import_nginx(_read(file))
+        found = import_nginx(read_text(file))
     except NginxSyntaxError as error:
-        typer.echo(f"{file}:{error}", err=True)
-        raise typer.Exit(FAILED) from None
+        fail(f"{file}:{error}")
     sys.stdout.write(found.text)
     for note in found.notes:
         typer.echo(f"{file}:{note}", err=True)
@@ -244,8 +240,7 @@ def import_(
     try:
         load(EdgeConfig, found.text, source="edge.yml")
     except ConfigError as error:
-        typer.echo(f"what was written needs mending:\n{error}", err=True)
-        raise typer.Exit(FAILED) from None
+        fail(f"what was written needs mending:\n{error}")
     if found.faults:
         raise typer.Exit(FAILED)
 
@@ -257,12 +252,3 @@ def schema() -> None:
     from edge.edge_config import EdgeConfig  # noqa: PLC0415
 
     sys.stdout.write(json.dumps(json_schema(EdgeConfig), indent=2) + "\n")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        typer.echo(f"{file}: cannot be read: {reason}", err=True)
-        raise typer.Exit(USAGE) from None

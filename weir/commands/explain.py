@@ -8,12 +8,13 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weir.commands.ending import USAGE, fail
 from weir.commands.painted import show
-from weir.commands.serving import FAILED, USAGE, read_config
+from weir.commands.serving import read_config
 
 if TYPE_CHECKING:
     from edge.explain import Answered, Question
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 _TRACE_ID = re.compile("(?:[0-9a-fA-F]{16}){1,2}")
 ADMIN = "http://127.0.0.1:9992"
-
-
-def _fail(message: str, code: int = FAILED) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
 
 
 def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
@@ -56,7 +52,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     The first asks the running gateway; the second a file; the third the collector, about the past.
     """
     if bool(trace) == bool(url) or (config is not None and admin):
-        _fail("weir explain: give a URL (and --config or --admin), or --trace", USAGE)
+        fail("weir explain: give a URL (and --config or --admin), or --trace", USAGE)
     if trace:
         _past(trace, collector, as_json=as_json)
         return
@@ -73,7 +69,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             asyncio.run(_offline(question, config)) if config else _live(question, admin or ADMIN)
         )
     except BadQuestion as error:
-        _fail(str(error), USAGE)
+        fail(str(error), USAGE)
     if as_json:
         said = told if isinstance(told, dict) else told.as_json()
         sys.stdout.write(json.dumps({k: v for k, v in said.items() if k != "text"}) + "\n")
@@ -84,7 +80,7 @@ def explain(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 def _pair(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        _fail(f"-H {text}: write 'Name: value'", USAGE)
+        fail(f"-H {text}: write 'Name: value'", USAGE)
     return name.strip(), value.strip()
 
 
@@ -132,13 +128,13 @@ def _live(question: Question, admin: str) -> dict[str, Any]:
             f"{admin.rstrip('/')}/explain", json=asked, timeout=TIMEOUT_S, trust_env=False
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        _fail(
+        fail(
             f"{admin}: {error}\n"
             "  hint: is the gateway running? --config FILE explains without one, "
             "--admin URL asks another"
         )
     if answer.status_code != httpx.codes.OK:
-        _fail(f"{admin}: {answer.status_code} {answer.text.strip()}")
+        fail(f"{admin}: {answer.status_code} {answer.text.strip()}")
     told: dict[str, Any] = answer.json()
     return told
 
@@ -152,22 +148,22 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
     from tracing.ui.view import waterfall  # noqa: PLC0415
 
     if not _TRACE_ID.fullmatch(trace):
-        _fail(f"{trace} is no trace id: 16 or 32 hex digits", USAGE)
+        fail(f"{trace} is no trace id: 16 or 32 hex digits", USAGE)
     url = f"{os.fspath(collector).rstrip('/')}/api/v2/trace/{trace}"
     try:
         answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        _fail(f"{collector}: {error}\n  hint: --collector URL asks another")
+        fail(f"{collector}: {error}\n  hint: --collector URL asks another")
     if answer.status_code == httpx.codes.NOT_FOUND:
-        _fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
+        fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
     if answer.status_code != httpx.codes.OK:
-        _fail(f"{collector}: {answer.status_code}")
+        fail(f"{collector}: {answer.status_code}")
     try:
         spans = decode_lenient(answer.content)
     except SpanError as error:
-        _fail(f"{collector} does not answer as a collector does: {error}")
+        fail(f"{collector} does not answer as a collector does: {error}")
     if not spans:
-        _fail(f"{collector} does not answer as a collector does: a trace without spans")
+        fail(f"{collector} does not answer as a collector does: a trace without spans")
     steps = story(waterfall(spans))
     if as_json:
         sys.stdout.write(json.dumps([step.as_json() for step in steps]) + "\n")

@@ -9,11 +9,11 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from weir.commands.serving import FAILED, USAGE
+from weir.commands.ending import FAILED, USAGE, fail, read_text, rewrite
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -52,11 +52,6 @@ _CALLED: Final = {
 _PRIVATE_MODE: Final = 0o600
 
 
-def _fail(message: str, code: int = FAILED) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
-
-
 @app.command("keygen")
 def keygen(
     private: Annotated[Path, typer.Option(help="Where the signing key goes; keep it.")],
@@ -71,7 +66,7 @@ def keygen(
     from edge.grants import KEY_ID  # noqa: PLC0415
 
     if public.suffix != ".pem" or not KEY_ID.fullmatch(public.stem):
-        _fail(f"{public}: a public key's file is named KID.pem, KID of letters, digits, - _", USAGE)
+        fail(f"{public}: a public key's file is named KID.pem, KID of letters, digits, - _", USAGE)
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.PKCS8, to.NoEncryption())
     open_ = key.public_key().public_bytes(to.Encoding.PEM, to.PublicFormat.SubjectPublicKeyInfo)
@@ -79,7 +74,7 @@ def keygen(
         _write_new(private, secret, _PRIVATE_MODE)
         _write_new(public, open_, 0o644)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename}: {error.strerror}")
     typer.echo(f"{private}: signs; {public}: for the gateways, kid {public.stem}", err=True)
 
 
@@ -140,9 +135,9 @@ def mint(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         # What a gateway would not take shall not leave the desk.
         read_grant(token.encode(), {grant.kid: signer.public_key()})
     except DtabSyntaxError as error:
-        _fail(error.display("--override, --services or --targets"), USAGE)
+        fail(error.display("--override, --services or --targets"), USAGE)
     except GrantRefused as refused:
-        _fail(f"this would be no good grant: {refused}", USAGE)
+        fail(f"this would be no good grant: {refused}", USAGE)
     typer.echo(f"grant {grant.id} of {grant.name}, until {_stamp(grant.expires_s)}", err=True)
     sys.stdout.write(f"{link.rstrip('/')}/.weir/grant#{token}\n" if link else f"{token}\n")
 
@@ -150,7 +145,7 @@ def mint(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 def _seconds(ttl: str) -> int:
     found = _TTL.fullmatch(ttl)
     if found is None:
-        _fail(f"--ttl: {ttl} is no duration; write 30m, 8h or 2d", USAGE)
+        fail(f"--ttl: {ttl} is no duration; write 30m, 8h or 2d", USAGE)
     return int(found[1]) * _SECONDS[found[2]]
 
 
@@ -161,7 +156,7 @@ def _scope(services: str, targets: str) -> Capability | None:
     if not services and not targets:
         return None
     if not (services and targets):
-        _fail("an override of one's own needs both --services and --targets", USAGE)
+        fail("an override of one's own needs both --services and --targets", USAGE)
     return Capability(
         prefixes=tuple(map(read_prefix, _list(services))),
         targets=tuple(map(read_prefix, _list(targets))),
@@ -177,11 +172,11 @@ def _signing_key(file: Path) -> Ed25519PrivateKey:
             typer.echo(f"warning: {file} can be read by others", err=True)
         key = load_pem_private_key(file.read_bytes(), None)
     except OSError as error:
-        _fail(f"{file}: {error.strerror}", USAGE)
+        fail(f"{file}: {error.strerror}", USAGE)
     except (ValueError, TypeError):
-        _fail(f"{file}: no private key in PEM", USAGE)
+        fail(f"{file}: no private key in PEM", USAGE)
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        _fail(f"{file}: grants are signed with Ed25519", USAGE)
+        fail(f"{file}: grants are signed with Ed25519", USAGE)
     return key
 
 
@@ -211,7 +206,7 @@ def inspect(
     try:
         grant = read_grant(text.encode(), {}, verify=False)
     except GrantRefused as refused:
-        _fail(f"no grant: {refused}")
+        fail(f"no grant: {refused}")
     try:
         if keys is not None:
             grant = read_grant(text.encode(), read_keys(keys))
@@ -221,7 +216,7 @@ def inspect(
     except GrantRefused as refused:
         verdict, fine = str(refused), False
     except GrantFileError as error:
-        _fail(str(error), USAGE)
+        fail(str(error), USAGE)
     said = {"verdict": verdict, "kid": grant.kid, **grant.claims()}
     if as_json:
         sys.stdout.write(json.dumps(said) + "\n")
@@ -241,22 +236,18 @@ def revoke(
 ) -> None:
     """Withdraw a grant, all grants of a holder, or a key; gateways see it within a second."""
     from edge.grants import GrantRefused, read_grant  # noqa: PLC0415
-    from weir.commands.serving import write_atomically  # noqa: PLC0415
 
     word = what.strip()
     if word.count(".") > 1:
         try:
             word = read_grant(word.rpartition("#")[2].encode(), {}, verify=False).id
         except GrantRefused as refused:
-            _fail(f"no grant: {refused}", USAGE)
+            fail(f"no grant: {refused}", USAGE)
     if not re.fullmatch(r"(?:name:|key:)?[!-~]{1,200}", word) or "#" in word:
-        _fail(f"{word} is no grant id, name:NAME or key:KID", USAGE)
-    try:
-        text = file.read_text("utf-8") if file.exists() else ""
-        if text and not text.endswith("\n"):
-            text += "\n"
-        there = {line.partition("#")[0].strip() for line in text.splitlines()}
-        write_atomically(file, text if word in there else f"{text}{word}\n")
-    except OSError as error:
-        _fail(f"{file}: {error.strerror}")
+        fail(f"{word} is no grant id, name:NAME or key:KID", USAGE)
+    text = read_text(file) if file.exists() else ""
+    if text and not text.endswith("\n"):
+        text += "\n"
+    there = {line.partition("#")[0].strip() for line in text.splitlines()}
+    rewrite(file, text if word in there else f"{text}{word}\n")
     typer.echo(f"{file}: {word} is withdrawn", err=True)

@@ -20,7 +20,8 @@ from config import ConfigError, load
 from proxy.certificates import TlsError
 from proxy.workers import ControlLine, Place
 from weir.commands.crew import Crew, lead
-from weir.commands.drain import FAILED, INTERRUPTED, USAGE, Drain, write_atomically
+from weir.commands.drain import Drain
+from weir.commands.ending import FAILED, INTERRUPTED, fail, read_text, write_atomically
 
 if TYPE_CHECKING:
     from config import Model
@@ -30,16 +31,7 @@ M = TypeVar("M", bound="Model")
 _DESCRIPTORS_MAX: Final = 262_144
 _NO_HURRY = Drain()
 
-__all__ = [
-    "FAILED",
-    "USAGE",
-    "Crew",
-    "Drain",
-    "Process",
-    "read_config",
-    "serve",
-    "write_atomically",
-]
+__all__ = ["Crew", "Drain", "Process", "read_config", "serve"]
 
 
 class Process(Protocol):
@@ -66,16 +58,9 @@ def read_config(model: type[M], file: Path) -> M:
     Every problem goes to stderr and ends the command with 1.
     """
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        typer.echo(f"{file}: cannot be read: {reason}", err=True)
-        raise typer.Exit(USAGE) from None
-    try:
-        return load(model, text, source=str(file), env=os.environ)
+        return load(model, read_text(file), source=str(file), env=os.environ)
     except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(FAILED) from None
+        fail(str(error))
 
 
 def serve(

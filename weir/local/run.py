@@ -9,7 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from weir.commands.serving import FAILED, write_atomically
+from weir.commands.ending import FAILED, write_atomically
 from weir.local.screen import Screen
 from weir.local.supervisor import StartError
 from weir.local.system import LocalSystem, Options
