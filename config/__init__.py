@@ -4,7 +4,7 @@ from config.document import Document, read
 from config.load import load
 from config.model import Model, Refused, json_schema
 from config.problem import ConfigError, Place, Problem
-from config.secret import SecretMissing, SecretRef
+from config.secret import Secret
 
 __all__ = [
     "ConfigError",
@@ -13,8 +13,7 @@ __all__ = [
     "Place",
     "Problem",
     "Refused",
-    "SecretMissing",
-    "SecretRef",
+    "Secret",
     "json_schema",
     "load",
     "read",

@@ -104,9 +104,8 @@ def _merged(findings: list[_Finding]) -> Iterator[_Finding]:
 
 def _finding(detail: ErrorDetails, path: Path, known: Known) -> _Finding:
     kind, ctx, given = detail["type"], detail.get("ctx", {}), detail["input"]
-    if kind == "secret_ref":
-        hint = "write file:/path or env:NAME"
-        return _Finding(path, detail["msg"], hint, secret=True)
+    if kind == "secret":
+        return _Finding(path, detail["msg"], secret=True)
     if kind == "missing":
         return _Finding(path, "this key is required")
     if kind == "extra_forbidden":

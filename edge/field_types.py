@@ -27,7 +27,6 @@ _HOST: Final = re.compile(
 _PREFIX: Final = re.compile(r"(?:/[0-9A-Za-z._~!$&'()*+,;=:@-]+)+")
 _ADDRESS: Final = re.compile(r"([0-9A-Za-z.-]+|\[[0-9a-f:.]+\]):([0-9]{1,5})")
 _PORT_MAX: Final = 65_535
-MASK: Final = "**********"
 
 
 def _host_pattern(text: str) -> str:
@@ -113,10 +112,6 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 CookieName = Annotated[str, AfterValidator(_cookie_name)]
 Address = Annotated[str, AfterValidator(_address)]
-# Whoever knows it is trusted, so the effective configuration does not show it.
-Password = Annotated[
-    str, Field(min_length=1, max_length=512), PlainSerializer(lambda _: MASK, return_type=str)
-]
 
 
 class RateConfig(Model):

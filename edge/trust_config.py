@@ -7,9 +7,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from config import Model, Refused
+from config import Model, Refused, Secret
 from dtab import Dtab
-from edge.field_types import CookieName, GrantName, HostPattern, Network, Password, PrefixText
+from edge.field_types import CookieName, GrantName, HostPattern, Network, PrefixText
 from mesh.config_types import DtabText, Rate
 
 
@@ -17,8 +17,9 @@ class CookieMatch(Model):
     """A cookie that must be given once and equal a text, byte for byte."""
 
     name: CookieName
-    equals: Password | None = None
-    contains: Password | None = None
+    equals: Secret | None = None
+    """A text, or {file: PATH}."""
+    contains: Secret | None = None
     """As the tutorials' NGINX matches: anywhere in the value, capitals or not. Told at start."""
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import pytest
 from pydantic import Field, field_validator, model_validator
 
-from config import ConfigError, Model, Problem, Refused, SecretRef, load
+from config import ConfigError, Model, Problem, Refused, Secret, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Router(Model):
     client: Client = Client()
     servers: tuple[Server, ...] = ()
     weights: dict[str, float] = Field(default_factory=dict)
-    token: SecretRef | None = None
+    token: Secret | None = None
 
     @field_validator("dtab")
     @classmethod

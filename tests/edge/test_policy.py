@@ -19,6 +19,9 @@ from tests.edge.steering import NAMES
 if TYPE_CHECKING:
     from edge.context import EdgeContext
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CONFIG = """
 hosts: [www.hello.world, "*.example"]
 trust:
@@ -188,6 +191,14 @@ def test_a_network_may_be_trusted(ip: str, rule: str) -> None:
 )
 def test_a_cookie_must_equal_byte_for_byte_and_once(cookie: bytes) -> None:
     assert decided(b"Cookie: " + cookie).rule == ""
+
+
+def test_a_cookies_value_may_be_kept_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "dogfood").write_text("letmein\n")
+    cookie = f"{{name: c, equals: {{file: {tmp_path}/dogfood}}}}"
+    face = face_of(f"trust: [{{name: staff, cookie: {cookie}, may_override: true}}]")
+    assert decided(b"Cookie: c=letmein", face=face).rule == "staff"
+    assert decided(b"Cookie: c=dogfood", face=face).rule == ""
 
 
 def test_a_cookie_in_two_lines_is_given_twice() -> None:
