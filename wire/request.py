@@ -97,6 +97,11 @@ class RequestHead:
     marks: Sequence[bytes] = ()
     # Of a request that is remembered (`repeat.py`): its lines as sent, and what its head ends with.
     sent = tail = b""
+    # The lines of `tail`, once another head was compared with them one by one: what those begin
+    # with whose values may differ, and which of them is not in `sent`.
+    lines: list[bytes] | None = None
+    openings: Sequence[bytes] = ()
+    cut = 0
     # What whoever routes decided by these lines alone, or by those before on the connection.
     verdict: Any = None
 
@@ -172,6 +177,12 @@ def _is_framed_by_its_end(request: RequestHead) -> bool:
         marks.remove(_CONNECTION)
     request.plain = len(marks) == 1
     return True
+
+
+def is_framing(line: bytes) -> bool:
+    """Whether framing looks at a header line."""
+    mark = _MARKS.match(b"\r\n" + line.lower())
+    return mark is not None and mark[0] in _FRAMED
 
 
 def _read_framing(request: RequestHead, limits: Limits) -> None:

@@ -26,6 +26,8 @@ FACTS = (
     "upgrade",
     "nominated",
     "keep_alive",
+    "plain",
+    "marks",
 )
 
 
@@ -80,7 +82,6 @@ def test_every_character_that_a_target_may_have_is_one_to_llhttp_too(code: int) 
     [
         FIRST[:-1],
         FIRST + b"G",
-        FIRST.replace(b"X-Id: 1", b"X-Id: 2"),
         FIRST.replace(b"X-Id: 1", b"x-id: 1"),
         FIRST.replace(b"Host: web", b"Host: web2"),
         FIRST.replace(b"\r\nHost", b"\r\nA: b\r\nHost"),
@@ -93,6 +94,87 @@ def test_every_character_that_a_target_may_have_is_one_to_llhttp_too(code: int) 
 )
 def test_other_bytes_are_not_taken_for_the_same(head: bytes) -> None:
     assert not read_again(remembered(), head, EDGE_LIMITS)
+
+
+TOKENS = st.text("abcXYZ-_09", min_size=1, max_size=4).map(str.encode)
+NAMES = TOKENS | st.sampled_from(
+    [
+        *(b"Host", b"host", b"Connection", b"connection", b"Upgrade", b"Expect", b"TE", b"X-Id"),
+        *(b"l5d-dtab", b"l5d-sample", b"Via", b"Cookie", b"X-Forwarded-For", b"Content-Length"),
+        *(b"content_length", b"Transfer-Encoding", b"hostess", b"Keep-Alive", b"traceparent"),
+    ]
+)
+VALUES = st.sampled_from(
+    [b"", b"1", b"web", b"keep-alive", b"close", b"x-id", b"5", b"chunked", b"a b", b" a", b"a\t"]
+) | st.binary(max_size=6)
+HEADS = st.lists(st.tuples(NAMES, st.sampled_from([b": ", b":", b":  "]), VALUES), max_size=6)
+
+
+def head_of(lines: list[tuple[bytes, bytes, bytes]]) -> bytes:
+    return b"GET /first HTTP/1.1" + b"".join(b"\r\n%b%b%b" % line for line in lines) + b"\r\n\r\n"
+
+
+@given(HEADS, st.data())
+def test_other_values_read_as_they_would_have_read_alone(
+    lines: list[tuple[bytes, bytes, bytes]], data: st.DataObject
+) -> None:
+    lines = [(b"Host", b": ", b"web"), *lines]
+    first = carefully(head_of(lines))
+    last = None if first is None else remember(first, head_of(lines))
+    if last is None:
+        return
+    for _ in range(3):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        name, colon, _ = lines[at]
+        name = data.draw(st.just(name) | NAMES)
+        lines = [*lines[:at], (name, colon, data.draw(VALUES)), *lines[at + 1 :]]
+        head = head_of(lines)
+        before = facts(last)
+        if read_again(last, head, EDGE_LIMITS):
+            alone = carefully(head)
+            assert alone is not None
+            assert facts(last) == facts(alone)
+            assert remember(alone, head) is not None
+        else:
+            assert facts(last) == before
+            return
+
+
+@pytest.mark.parametrize("code", range(0x20, 0x7F))
+def test_every_character_that_a_value_may_have_is_one_to_llhttp_too(code: int) -> None:
+    head = FIRST.replace(b"X-Id: 1", b"X-Id: 1%c2" % code)
+    assert read_again(remembered(), head, EDGE_LIMITS)
+    assert carefully(head) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"X-Id: a\tb", b"X-Id: \xff", b"X-Id: a\x00", b"X-Id: a\rb", b"X-Id: a\nb: c"),
+        *(b"X-Id : 2", b"X-Id:2", b"X-ID: 2", b"Y-Id: 2", b"X-Id", b""),
+    ],
+)
+def test_an_odd_line_gets_a_closer_look(line: bytes) -> None:
+    assert not read_again(remembered(), FIRST.replace(b"X-Id: 1", line), EDGE_LIMITS)
+
+
+def test_a_line_that_ends_here_is_cut_from_each_head() -> None:
+    first = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: keep-alive\r\nX-Id: 1\r\n\r\n"
+    last = remembered(first)
+    for number in (b"2", b"3"):
+        assert read_again(last, first.replace(b"X-Id: 1", b"X-Id: " + number), EDGE_LIMITS)
+        assert last.block == b"\r\nHost: web\r\nX-Id: " + number
+        assert last.plain
+    assert not read_again(last, first.replace(b"keep-alive", b"close"), EDGE_LIMITS)
+
+
+def test_lines_that_grow_too_large_get_a_closer_look() -> None:
+    longer = FIRST.replace(b"X-Id: 1", b"X-Id: " + b"1" * 300)
+    size = len(longer) - len(b"GET /first HTTP/1.1") - 4
+    assert read_again(remembered(), longer, Limits(block_bytes_max=size))
+    assert not read_again(remembered(), longer, Limits(block_bytes_max=size - 1))
+    longest = FIRST.replace(b"X-Id: 1", b"X-Id: " + b"1" * LINES_BYTES_MAX)
+    assert not read_again(remembered(), longest, EDGE_LIMITS)
 
 
 def test_a_target_or_a_head_beyond_its_bound_gets_a_closer_look() -> None:
