@@ -14,6 +14,7 @@ from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError, why_clos
 from wire.body import answer_body
 from wire.errors import BadRequest, BadResponse
 from wire.head import HEAD_END
+from wire.repeat import read_answer_again
 from wire.response import ResponseHead, read_response_head
 from wire.second import SecondReader
 from wire.upgrade import check_switch
@@ -112,14 +113,13 @@ class Upstream(asyncio.BufferedProtocol):
             self.close()
             return
         said = self._pool.said
-        if (
-            said is not None
-            and data.startswith(said.sent)
-            and not (self._head or self._buffer)
-            and self._is_whole(exchange, said, data)
-        ):
-            self._on_whole(exchange, said, data)
-            return
+        if said is not None and not (self._head or self._buffer):
+            if not data.startswith(said.sent):
+                said = read_answer_again(said, data)
+            if said is not None and self._is_whole(exchange, said, data):
+                self._pool.said = said
+                self._on_whole(exchange, said, data)
+                return
         try:
             if self._head is None:
                 self._on_head_bytes(exchange, data)

@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from wire.head import HEAD_END
 from wire.request import is_framing
+from wire.response import is_framing as answer_is_framed_by
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wire.limits import Limits
     from wire.request import RequestHead
+    from wire.response import ResponseHead
 
 # Parts of what `read_request_head` takes, and of what llhttp takes: tests hold both.
 _LINE: Final = re.compile(rb"([A-Z]+) (/[!\"$-~]*) HTTP/1\.1")
 _VALUE: Final = re.compile(rb"[ -~]*")
+_LENGTH_LINE: Final = re.compile(rb"[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,16})")
 # Up to its value, as most clients write a line.
 _OPENING: Final = re.compile(rb"[0-9A-Za-z_-]+: ")
 
@@ -81,11 +86,8 @@ def _read_values(last: RequestHead, tail: bytes, limits: Limits) -> bool:
     lines, known = tail.split(b"\r\n"), last.lines
     if known is None or len(lines) != len(known):
         return False
-    for line, before, opening in zip(lines, known, last.openings, strict=True):
-        if line != before and not (
-            opening and line.startswith(opening) and _VALUE.fullmatch(line, len(opening))
-        ):
-            return False
+    if not _differ_in_values(lines, known, last.openings):
+        return False
     size = len(tail) - len(HEAD_END)
     if size > LINES_BYTES_MAX or (
         limits.block_bytes_max is not None and size > limits.block_bytes_max
@@ -100,6 +102,18 @@ def _read_values(last: RequestHead, tail: bytes, limits: Limits) -> bool:
     return True
 
 
+def _differ_in_values(
+    lines: Sequence[bytes], known: Sequence[bytes], openings: Sequence[bytes]
+) -> bool:
+    """Whether as many lines differ at most in values that may."""
+    for line, before, opening in zip(lines, known, openings, strict=True):
+        if line != before and not (
+            opening and line.startswith(opening) and _VALUE.fullmatch(line, len(opening))
+        ):
+            return False
+    return True
+
+
 def _learn(last: RequestHead) -> None:
     """Tell the lines apart whose values may differ."""
     lines = last.tail.split(b"\r\n")
@@ -110,4 +124,39 @@ def _learn(last: RequestHead) -> None:
         openings.append(opening[0] if opening and not framing else b"")
         if framing and line[:1] in b"cC" and len(last.sent) < len(last.tail) - len(HEAD_END):
             last.cut = at  # Connection, which is read and gone
+    last.lines, last.openings = lines, openings
+
+
+def read_answer_again(last: ResponseHead, data: bytes) -> ResponseHead | None:
+    """The head of an answer that differs from the last in its length, or in values that may.
+
+    None: it differs in more, or is not whole; then it gets a closer look.
+    """
+    end = data.find(HEAD_END)
+    if end < 0 or end > LINES_BYTES_MAX:
+        return None
+    if last.lines is None:
+        _learn_answer(last)
+    lines, known = data[:end].split(b"\r\n"), last.lines
+    if known is None or len(lines) != len(known):
+        return None
+    length = _LENGTH_LINE.fullmatch(lines[last.length_at])
+    if length is None or not _differ_in_values(lines, known, last.openings):
+        return None
+    block, sent = data[len(lines[0]) : end], data[: end + len(HEAD_END)]
+    response = last.with_other_values(block, sent, int(length[1]))
+    response.lines = lines
+    return response
+
+
+def _learn_answer(last: ResponseHead) -> None:
+    lines = last.sent[: -len(HEAD_END)].split(b"\r\n")
+    openings = [b""]
+    for at, line in enumerate(lines[1:], 1):
+        opening = _OPENING.match(line)
+        if _LENGTH_LINE.fullmatch(line):
+            last.length_at = at
+        elif answer_is_framed_by(line):
+            opening = None
+        openings.append(opening[0] if opening else b"")
     last.lines, last.openings = lines, openings

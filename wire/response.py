@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest, BadResponse
-from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+from wire.head import HEAD_END, HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ _MARKS: Final = re.compile(
     rb"|proxy-[a-z-]*|via|server-timing|traceresponse|(?:l5d|weir)[-_.][^:]*)"
     rb"[ \t]*:[ \t]*([^\r\n]*)"
 )
+_FRAMED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
 # What tells of the way behind us, besides our own family.
 _INSIDE: Final = frozenset({b"via", b"server-timing", b"traceresponse"})
 # What servers of HTTP/1.1 say that need not: taken out without a pattern.
@@ -54,6 +55,11 @@ class ResponseHead:
     hops = False  # whether a line must not go further
     plain = True  # whether no line tells of the way behind us
     sent = b""  # the bytes it was read from
+    # Their lines, once another head was compared with them one by one: what those begin with whose
+    # values may differ, and which of them is Content-Length.
+    lines: list[bytes] | None = None
+    openings: Sequence[bytes] = ()
+    length_at = 0
 
     def __init__(self, status: int, line: bytes, block: bytes, *, keep_alive: bool) -> None:
         self.status = status
@@ -74,6 +80,15 @@ class ResponseHead:
             if self.nominated:
                 block = without_nominated(block, self.nominated)
         return block
+
+    def with_other_values(self, block: bytes, sent: bytes, length: int) -> ResponseHead:
+        """A head that says the same but for its length, and values that framing skips."""
+        if len(self.block) < len(self.sent) - len(self.line) - len(HEAD_END):
+            block = block.replace(_KEEP_ALIVE_LINE, b"", 1)
+        other = ResponseHead.__new__(ResponseHead)
+        other.__dict__.update(self.__dict__)  # a third of what __init__ and the rest cost
+        other.block, other.sent, other.content_length = block, sent, length
+        return other
 
     def __repr__(self) -> str:
         return f"<ResponseHead {self.status}>"
@@ -101,6 +116,12 @@ def read_response_head(head: bytes, method: bytes) -> ResponseHead:
     if method == b"HEAD" or code in (_NO_CONTENT, _NOT_MODIFIED) or code < _FIRST_FINAL:
         response.bodyless = True
     return response
+
+
+def is_framing(line: bytes) -> bool:
+    """Whether framing looks at the value of a header line."""
+    mark = _MARKS.match(b"\r\n" + line.lower())
+    return mark is not None and mark[1] in _FRAMED
 
 
 def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wire.errors import BadRequest
+from wire.errors import BadRequest, BadResponse
 from wire.limits import EDGE_LIMITS, Limits
-from wire.repeat import LINES_BYTES_MAX, read_again, remember
+from wire.repeat import LINES_BYTES_MAX, read_again, read_answer_again, remember
 from wire.request import RequestHead, read_request_head
+from wire.response import ResponseHead, read_response_head
 
 LINES = b"\r\nHost: web\r\nX-Id: 1\r\nConnection: keep-alive, x-id\r\n\r\n"
 FIRST = b"GET /first HTTP/1.1" + LINES
@@ -175,6 +176,94 @@ def test_lines_that_grow_too_large_get_a_closer_look() -> None:
     assert not read_again(remembered(), longer, Limits(block_bytes_max=size - 1))
     longest = FIRST.replace(b"X-Id: 1", b"X-Id: " + b"1" * LINES_BYTES_MAX)
     assert not read_again(remembered(), longest, EDGE_LIMITS)
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nDate: a\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\n"
+ANSWER_FACTS = (
+    *("status", "line", "block", "keep_alive", "content_length", "chunked", "bodyless"),
+    *("nominated", "hops", "plain", "sent"),
+)
+ANSWER_NAMES = TOKENS | st.sampled_from(
+    [
+        *(b"Content-Length", b"content-length", b"Connection", b"Transfer-Encoding", b"Via"),
+        *(b"Server-Timing", b"l5d-err", b"TE", b"Proxy-X", b"Set-Cookie", b"Date", b"Upgrade"),
+    ]
+)
+
+
+def answer_carefully(head: bytes) -> ResponseHead | None:
+    try:
+        httptools.HttpResponseParser(None).feed_data(head)
+        return read_response_head(head, b"GET")
+    except (httptools.HttpParserError, BadResponse):
+        return None
+
+
+def answer_facts(response: ResponseHead) -> list[object]:
+    return [getattr(response, name) for name in ANSWER_FACTS]
+
+
+def answer_of(lines: list[tuple[bytes, bytes, bytes]]) -> bytes:
+    return b"HTTP/1.1 200 OK" + b"".join(b"\r\n%b%b%b" % line for line in lines) + b"\r\n\r\n"
+
+
+@given(
+    st.lists(st.tuples(ANSWER_NAMES, st.sampled_from([b": ", b":"]), VALUES), max_size=5),
+    st.data(),
+)
+def test_an_answer_with_other_values_reads_as_it_would_have_read_alone(
+    lines: list[tuple[bytes, bytes, bytes]], data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(lines)))
+    lines = [*lines[:at], (b"Content-Length", b": ", b"5"), *lines[at:]]
+    last = answer_carefully(answer_of(lines))
+    for _ in range(3):
+        if last is None:
+            return
+        at = data.draw(st.integers(0, len(lines) - 1))
+        name, colon, _ = lines[at]
+        name = data.draw(st.just(name) | ANSWER_NAMES)
+        value = data.draw(VALUES | st.integers(0, 10**20).map(lambda n: b"%d" % n))
+        lines = [*lines[:at], (name, colon, value), *lines[at + 1 :]]
+        head = answer_of(lines)
+        last = read_answer_again(last, head + b"body")
+        if last is not None:
+            alone = answer_carefully(head)
+            assert alone is not None
+            assert answer_facts(last) == answer_facts(alone)
+
+
+def test_an_answer_of_another_length_and_time_is_read_again() -> None:
+    last = answer_carefully(ANSWER)
+    assert last is not None
+    other = ANSWER.replace(b"Date: a", b"Date: b").replace(b"Length: 5", b"Length: 1234")
+    again = read_answer_again(last, other + b"x" * 1234)
+    assert again is not None
+    assert (again.content_length, again.block) == (1234, b"\r\nDate: b\r\nContent-Length: 1234")
+    assert read_answer_again(again, ANSWER) is not None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ANSWER[:-1],
+        ANSWER.replace(b"200 OK", b"404 Not Found"),
+        ANSWER.replace(b"keep-alive", b"close"),
+        ANSWER.replace(b"Length: 5", b"Length: 05"),
+        ANSWER.replace(b"Length: 5", b"Length: +5"),
+        ANSWER.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+        ANSWER.replace(b"Date: a", b"Content-Length: 5"),
+        ANSWER.replace(b"Date: a", b"Date: \xff"),
+        ANSWER.replace(b"Date: a", b"Date: a\x00"),
+        ANSWER.replace(b"Date: a", b"Date : a"),
+        ANSWER.replace(b"\r\nDate", b"\nDate"),
+        ANSWER.replace(b"Date: a", b"Date: " + b"a" * LINES_BYTES_MAX),
+    ],
+)
+def test_an_answer_that_is_otherwise_gets_a_closer_look(head: bytes) -> None:
+    last = answer_carefully(ANSWER)
+    assert last is not None
+    assert read_answer_again(last, head) is None
 
 
 def test_a_target_or_a_head_beyond_its_bound_gets_a_closer_look() -> None:
