@@ -9,7 +9,7 @@ from starlette.types import Message
 
 from tests.kits.span_store import span
 from tracing.pipeline.batch import batch_of
-from tracing.pipeline.http.pieces import trace_response, traces_response
+from tracing.pipeline.http.pieces import page_response, trace_response, traces_response
 from tracing.pipeline.model import V2Span, to_json
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import Trace
@@ -52,22 +52,34 @@ async def pieces_of(response: Response) -> list[bytes]:
     return sent
 
 
-@pytest.mark.parametrize("spans", [0, 1, 1_000, 1_001, 4_500])
+@pytest.mark.parametrize("spans", [0, 1, 500, 501, 4_500])
 async def test_a_trace_comes_whole_in_pieces_between_which_others_have_their_turn(
     spans: int,
 ) -> None:
     asked = trace(1, spans)
     pieces = await pieces_of(trace_response(asked))
     assert b"".join(pieces) == to_json(asked)
-    assert (len(pieces) > 1) == (spans > 1_000)
+    assert (len(pieces) > 1) == (spans > 500)
 
 
-@pytest.mark.parametrize("sizes", [[], [3, 1], [600, 600], [1] * 1_500, [2, 2_500, 1], [2_500]])
+@pytest.mark.parametrize("sizes", [[], [3, 1], [300, 300], [1] * 1_500, [2, 2_500, 1], [2_500]])
 async def test_many_traces_come_whole_in_pieces(sizes: list[int]) -> None:
     asked = [trace(number, spans) for number, spans in enumerate(sizes, 1)]
     pieces = await pieces_of(traces_response(asked))
     assert json.loads(b"".join(pieces)) == json.loads(to_json(asked))
-    assert (len(pieces) > 1) == (sum(sizes) > 1_000)
+    assert (len(pieces) > 1) == (sum(sizes) > 500)
+
+
+@pytest.mark.parametrize("letters", [0, 1_000, 200_000])
+async def test_a_page_comes_whole_in_pieces(letters: int) -> None:
+    html = "ä" * letters
+    response = page_response(html, 404, {"x-content-type-options": "nosniff"})
+    pieces = await pieces_of(response)
+    assert b"".join(pieces).decode() == html
+    assert (len(pieces) > 1) == (letters > 100_000)
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_who_asks_for_a_trace_that_is_being_read_waits_for_that() -> None:

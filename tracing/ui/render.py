@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 import jinja2
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
+from tracing.pipeline.http.pieces import page_response
 from tracing.pipeline.http.query_args import ArgumentError
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreError
@@ -87,7 +88,7 @@ class Renderer:
     def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """One answer."""
         html = self._jinja.get_template(template).render(values)
-        return HTMLResponse(html, status, headers=_HEADERS)
+        return page_response(html, status, _HEADERS)
 
     async def large(self, template: str, **values: object) -> Response:
         """One answer that takes a while to fill: ingest goes on meanwhile."""
