@@ -15,7 +15,7 @@ FIXED64: Final = 1
 BYTES: Final = 2
 FIXED32: Final = 5
 _VARINT_BYTES_MAX: Final = 10
-_MORE: Final = 0x80  # the bit of a varint's byte that says that it goes on
+MORE: Final = 0x80  # the bit of a varint's byte that says that it goes on
 _FIXED64: Final = struct.Struct("<Q")
 _SIGN64: Final = 1 << 63
 _SIGN32: Final = 1 << 31
@@ -62,7 +62,7 @@ def fields(  # noqa: PLR0912 - a branch a wire type, and no calls in between
     while at < end:
         key = data[at]
         at += 1
-        if key >= _MORE:
+        if key >= MORE:
             key, at = varint(data, at - 1)
         number, wire = key >> 3, key & 7
         value, raw = 0, b""
@@ -70,8 +70,8 @@ def fields(  # noqa: PLR0912 - a branch a wire type, and no calls in between
             value, at = varint(data, at)
         else:
             if wire == BYTES:
-                size = data[at] if at < end else _MORE
-                if size < _MORE:
+                size = data[at] if at < end else MORE
+                if size < MORE:
                     at += 1
                 else:
                     size, at = varint(data, at)

@@ -10,7 +10,7 @@ from tracing.pipeline.search import TraceQuery, read_terms
 _INT32: Final = range(-(1 << 31), 1 << 31)
 _INT64: Final = range(-(1 << 63), 1 << 63)
 # Some 140,000 years; what is later is as late, and in microseconds still an integer of 64 bits.
-_MS_MAX: Final = (1 << 62) // 1000
+_MS_MAX: Final = (1 << 62) // 1000 + 1
 _TRACE_IDS_MAX: Final = 1000
 
 
