@@ -210,6 +210,17 @@ async def test_who_does_not_read_an_answer_does_not_keep_it_in_memory(dial: Dial
         one.writer.close()
 
 
+async def test_a_long_answer_over_http2_comes_whole_and_holds_up_nobody() -> None:
+    async with bounded() as collector:
+        path = await big_trace(collector)
+        async with httpx.AsyncClient(trust_env=False, http1=False, http2=True) as client:
+            urls = (collector.url + path, collector.url + "/health")
+            async with asyncio.timeout(20):
+                long, short = await asyncio.gather(*map(client.get, urls))
+        assert (long.status_code, short.status_code) == (200, 200)
+        assert [len(span["tags"]["t"]) for span in long.json()] == [9 << 20] * 2
+
+
 async def test_who_opens_no_window_for_an_answer_is_reset() -> None:
     async with bounded(message_within_s=0.05) as collector:
         raw = await Raw.open(collector.url)

@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.kits.collecting import full
+from tests.kits.collecting import collecting, full
+from tests.kits.limits import no_longer_files
 from tests.vectors.zipkin import running
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.http.unpack import BombError, gunzip
+from tracing.pipeline.store.sqlite import SqliteStore
 
 GOOD = {"traceId": "463ac35c9f6413ad", "id": "a2fb4a1d1a96d312"}
 
@@ -91,6 +93,25 @@ async def test_a_full_queue_is_503_and_counted(tmp_path: Path) -> None:
         counts = collector.ingest.counts["http"]
         assert counts.dropped["busy"] == 1
         assert counts.spans == counts.stored + counts.queued + counts.spans_dropped
+
+
+async def test_a_full_disk_is_told_and_over_with_the_next_span_that_is_kept(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans")
+    async with collecting(store) as one, httpx.AsyncClient(trust_env=False) as client:
+        client.base_url = httpx.URL(one.url)
+        await post(client, json.dumps([GOOD]).encode())
+        with no_longer_files(1):
+            answer = await post(client, json.dumps([GOOD | {"id": "2"}]).encode())
+            assert (answer.status_code, answer.headers["content-type"]) == (500, "text/*")
+            assert "cannot write" in answer.text
+        health = await client.get("/health")
+        assert health.status_code == 503
+        [store] = [
+            part for name, part in health.json()["zipkin"]["details"].items() if "SQL" in name
+        ]
+        assert store == {"status": "DOWN", "details": {"error": answer.text}}
+        await post(client, json.dumps([GOOD | {"id": "3"}]).encode())
+        assert (await client.get("/health")).status_code == 200
 
 
 async def test_requests_are_timed_by_what_was_asked_for_and_never_by_what_it_named(

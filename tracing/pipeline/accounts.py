@@ -40,6 +40,11 @@ class Accounts:
         self._times = times
         self._crowds = crowds
 
+    @property
+    def problem(self) -> str | None:
+        """Why the last message could not be stored; None where it could."""
+        return self._ingest.problem
+
     def ledger(self) -> Ledger:
         """Where every received span is: received == stored + exported + queued + all dropped.
 

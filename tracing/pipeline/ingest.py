@@ -14,6 +14,7 @@ from tracing.pipeline.tags import TagRules
 
 # Those of the real server, whose metrics name each of them whether it is there or not.
 _TRANSPORTS: Final = ("http", "grpc", "scribe")
+_PROBLEM_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -64,8 +65,20 @@ class Ingest:
         self.intake = intake
         self._sampler = BoundarySampler(sample_rate)
         self._rules = None if rules is None or rules.idle else rules
+        self._failure: tuple[str, float] | None = None  # of the last message, and when
         self.rewritten = 0  # spans in which a tag was redacted, cut or dropped
         self.counts = {name: TransportCounts() for name in (*_TRANSPORTS, *more_transports)}
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last message could not be stored.
+
+        Not for longer than a minute: who is not sent any more must not be down for ever.
+        """
+        if self._failure is None:
+            return None
+        text, at = self._failure
+        return text if asyncio.get_running_loop().time() - at < _PROBLEM_S else None
 
     async def accept(self, transport: str, message: bytes, decode: Callable[[bytes], Batch]) -> int:
         """Decode, sample and store one message; returns once its spans are durable.
@@ -117,6 +130,7 @@ class Ingest:
         try:
             await self._store.append(batch)
             reason = ""
+            self._failure = None
         except StoreBusyError:
             reason = "busy"
             counts.messages_dropped += 1
@@ -124,8 +138,9 @@ class Ingest:
         except asyncio.CancelledError:
             reason = ""  # the sender went away while it waited; its spans are stored all the same
             raise
-        except StoreError:
+        except StoreError as error:
             counts.messages_dropped += 1
+            self._failure = str(error), asyncio.get_running_loop().time()
             raise
         finally:
             counts.queued -= total

@@ -81,6 +81,11 @@ class Stream:
         self._wake.clear()
         await self._wake.wait()
 
+    @property
+    def over(self) -> bool:
+        """Nothing is to be said any more."""
+        return self.gone or self.answered
+
     def unread(self) -> int:
         """Bytes of the window that nobody will give back by reading."""
         return sum(size for _, size in self.pieces)
@@ -106,6 +111,7 @@ class Exchange:
         self._stream = stream
         self._unread_within_s = unread_within_s
         self._start: Message = {}
+        self._told = False
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Have the application answer."""
@@ -117,15 +123,17 @@ class Exchange:
 
     async def _receive(self) -> Message:
         stream = self._stream
-        while not (stream.pieces or stream.ended or stream.gone):
+        # Who was told that the request is whole asks on only to hear that nobody waits any more.
+        while not (stream.pieces or (stream.ended and not self._told) or stream.over):
             await stream.news()
-        if stream.gone:
+        if stream.over:
             return {"type": "http.disconnect"}
         data = b""
         if stream.pieces:
             data, size = stream.pieces.popleft()
             self._connection.read(self._number, size)
         more = bool(stream.pieces) or not stream.ended
+        self._told = not more
         return {"type": "http.request", "body": data, "more_body": more}
 
     async def _send(self, message: Message) -> None:

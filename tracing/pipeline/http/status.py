@@ -109,10 +109,14 @@ class Status:
         status = "UP"
         try:
             await self._store.check()
-            parts[self._store.name] = {"status": "UP"}
+            problem = self._accounts.problem
         except StoreError as error:
+            problem = str(error)
+        if problem is None:
+            parts[self._store.name] = {"status": "UP"}
+        else:
             status = "DOWN"
-            parts[self._store.name] = {"status": "DOWN", "details": {"error": str(error)}}
+            parts[self._store.name] = {"status": "DOWN", "details": {"error": problem}}
         if self._scribe_port is not None:
             port, category = self._scribe_port, self._settings.scribe_category
             name = f"ScribeCollector{{port={port}, category={category}}}"
