@@ -39,6 +39,10 @@ _REQUEST_LINE: Final = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Z-]{1,32}) ([!\"$-~]+) HTTP/1\.([01])"
     rb"(?=\r\n)(?:\r\n[Hh][Oo][Ss][Tt]: ?([0-9A-Za-z._-]{1,255}(?::[0-9]{1,5})?)(?=\r\n))?"
 )
+# The same where Host comes later.
+_USUAL_HOST: Final = re.compile(
+    rb"\r\n[Hh][Oo][Ss][Tt]: ?([0-9A-Za-z._-]{1,255}(?::[0-9]{1,5})?)(?=\r|\Z)"
+)
 _FRAMING: Final = re.compile(
     rb"\r\n(host|content-length|transfer-encoding|connection|expect|upgrade)"
     rb"[ \t]*:[ \t]*([^\r\n]*)",
@@ -54,9 +58,9 @@ _MARKS: Final = re.compile(
 _HOST_MARK: Final = b"\r\nhost"
 _CONNECTION: Final = b"\r\nconnection"
 _ONLY_CONNECTION: Final = frozenset({_CONNECTION})
-# Those of them that framing looks at.
+# Those of them that framing looks at, beside Host.
 _FRAMED: Final = frozenset(
-    {_HOST_MARK, _CONNECTION, b"\r\nexpect", b"\r\nupgrade"}
+    {_CONNECTION, b"\r\nexpect", b"\r\nupgrade"}
     | {b"\r\ncontent" + letter + b"length" for letter in (b"-", b"_", b".")}
     | {b"\r\ntransfer" + letter + b"encoding" for letter in (b"-", b"_", b".")}
 )
@@ -147,6 +151,9 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
     if block.count(b"\n") > limits.headers_max:
         raise BadRequest("too many header lines", 431)
     request = RequestHead(method, target, 1 if minor == b"1" else 0, block)
+    if host is None:
+        usual = _USUAL_HOST.search(block)
+        host = usual[1] if usual is not None else None
     if host is not None and _is_framed_by_its_end(request):
         request.host = host
     else:
@@ -161,13 +168,15 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
 
 
 def _is_framed_by_its_end(request: RequestHead) -> bool:
-    """Whether Host, which comes first, is all that framing looks at.
+    """Whether Host, of which there is one line, is all that framing looks at.
 
     Connection's two usual lines are read, and cut.
     """
     block = request.block
     request.marks = marks = _MARKS.findall(block.lower())
-    more = _FRAMED.intersection(marks[1:])
+    if marks.count(_HOST_MARK) != 1:
+        return False
+    more = _FRAMED.intersection(marks)
     if more:
         line = _USUAL_CONNECTION.search(block)
         if line is None or more != _ONLY_CONNECTION or marks.count(_CONNECTION) != 1:
@@ -182,7 +191,7 @@ def _is_framed_by_its_end(request: RequestHead) -> bool:
 def is_framing(line: bytes) -> bool:
     """Whether framing looks at a header line."""
     mark = _MARKS.match(b"\r\n" + line.lower())
-    return mark is not None and mark[0] in _FRAMED
+    return mark is not None and (mark[0] == _HOST_MARK or mark[0] in _FRAMED)
 
 
 def _read_framing(request: RequestHead, limits: Limits) -> None:
