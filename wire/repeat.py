@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from wire.head import HEAD_END
-from wire.request import is_framing
+from wire.marks import is_framing
 from wire.response import is_framing as answer_is_framed_by
 
 if TYPE_CHECKING:
