@@ -19,6 +19,10 @@ from tracing.ui.hits import Hit, hits, plot, tags_of
 from tracing.ui.render import DEFAULT_LOOKBACK_MS, LOOKBACKS, Renderer, Step, place_of
 
 _LIMIT: Final = "20"
+# The conditions that are folded away while they are as usual.
+_MORE: Final = dict.fromkeys(
+    ("spanName", "remoteServiceName", "minDuration", "maxDuration", "since", "until", "endTs"), ""
+) | {"limit": _LIMIT, "sort": "newest"}
 _TIMES: Final = frozenset(("since", "until", "endTs"))
 _CHOICES_MAX: Final = 200  # of one list of values
 _UNITS_US: Final = (
@@ -143,6 +147,7 @@ class SearchPage:
             searched=query,
             links=_links(args, query, found),
             wider=_wider(args, query),
+            more=any(args.get(name, usual) not in ("", usual) for name, usual in _MORE.items()),
             search_enabled=self._settings.search_enabled,
             routes=sorted(told.get("service", ())),
             clients=sorted(told.get("client", ())),
@@ -161,7 +166,7 @@ def _links(args: Mapping[str, str], query: TraceQuery | None, found: Sequence[Hi
     lookback = {"lookback": str(query.lookback_ms)}
     steps = [Step("link to just these", _href(fixed | lookback | {"endTs": str(query.end_ms)}))]
     if len(found) >= query.limit:
-        older = {"endTs": str(min(hit.start_us for hit in found) // 1_000)}
+        older = {"endTs": str(-(-min(hit.start_us for hit in found) // 1_000))}
         steps.append(Step("show more", _href({**args, "limit": str(min(query.limit * 5, 1_000))})))
         steps.append(Step("show older", _href(fixed | lookback | older)))
     if any(map(args.get, _TIMES)):

@@ -34,10 +34,10 @@ async def test_a_search_goes_back_in_time_and_keeps_its_place(
     await page.wait_for_url("**endTs=**")
     older = [await one.get_attribute("href") for one in await page.locator(".hit").all()]
     assert newest == f"/traces/{ids[0]}"
-    assert older[0] in (f"/traces/{ids[14]}", f"/traces/{ids[15]}")
+    assert older[0] == f"/traces/{ids[14]}"  # again, so that none of its moment is left out
     await page.get_by_role("button", name="Search").click()
     await page.wait_for_url("**until=**")
-    assert await page.locator(".hit").first.get_attribute("href") in older[:2]
+    assert await page.locator(".hit").first.get_attribute("href") == older[0]
     await page.get_by_role("link", name="back to now").click()
     await page.wait_for_function("!location.search.includes('until')")
     assert await page.locator(".hit").first.get_attribute("href") == newest
@@ -109,13 +109,13 @@ async def test_a_window_is_picked_from_and_until_without_a_script(
         ]
         # They are 7 s apart, and the picker knows whole seconds.
         first, last = times[30], times[10] - timedelta(seconds=1)
-        await page.get_by_label("or from (UTC)").fill(f"{first:%Y-%m-%dT%H:%M:%S}")
-        await page.get_by_label("until (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_label("From (UTC)").fill(f"{first:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_label("Until (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
         await page.get_by_role("button", name="Search").click()
         await page.wait_for_url("**since=**")
         found = [await one.get_attribute("href") for one in await page.locator(".hit").all()]
         assert found == [f"/traces/{one}" for one in ids[11:31]]
-        await page.get_by_label("or from (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
+        await page.get_by_label("From (UTC)").fill(f"{last:%Y-%m-%dT%H:%M:%S}")
         await page.get_by_role("button", name="Search").click()
         await page.get_by_text("is not before the end of the window").wait_for()
 

@@ -60,6 +60,7 @@ async def test_a_way_is_explained_from_its_span_and_searched_by_its_route(
     assert "/#/io.l5d.fs/edge" in await told.get_by_role("row", name="bound to").inner_text()
     await page.goto(collector.url + "/traces?route=/svc/prices&error=1")
     assert await page.locator(".hit").count() == 4
+    await page.get_by_text("More:").click()
     await page.get_by_label("Order").select_option("longest")
     await page.get_by_role("button", name="Search").click()
     await page.wait_for_url("**sort=longest**")
