@@ -38,6 +38,8 @@ COUNTERS: Final = {
     "edge/audit": ("audit_lines", "outcome", "Lines for the audit"),
     "edge/reloads": ("config_reloads", "outcome", "Reloads of the configuration"),
     "edge/accepted": ("connections_accepted", "", "Connections accepted"),
+    "edge/rejected": ("connections_rejected", "reason", "Connections that got no answer"),
+    "edge/tunnelled": ("tunnels_opened", "", "Connections that became a WebSocket's"),
     "edge/refused": ("malformed_requests", "", "Bytes that were no request"),
     "edge/trailers_dropped": ("trailers_dropped", "", "Trailers that only a head may carry"),
     "tracing/spans/recorded": ("spans_recorded", "", "Spans written down"),
@@ -48,6 +50,7 @@ COUNTERS: Final = {
 }
 GAUGES: Final = {
     "edge/connections": ("connections", "Open connections of clients"),
+    "edge/tunnels": ("tunnels", "Connections that are a WebSocket's now"),
     "edge/draining": ("draining", "Workers that ask for no more requests"),
     "tracing/spans/queued": ("spans_queued", "Spans that wait to be sent"),
 }

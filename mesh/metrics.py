@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mesh.router import Router
+    from proxy.listener import Listener
 
 Labels = tuple[tuple[str, str], ...]
 _K = TypeVar("_K")
@@ -67,7 +68,10 @@ def snapshot(routers: Sequence[Router], more: Mapping[str, float]) -> Snapshot:
 def _scopes(router: Router) -> Iterator[ScopeCounts]:
     router.settle_counts()
     settings = router.settings
-    yield _counts(router, "server", f"{settings.ip}/{settings.port}", router.stats)
+    server = _counts(router, "server", f"{settings.ip}/{settings.port}", router.stats)
+    if router.listener is not None:
+        _add_connections(server, router.listener)
+    yield server
     for service, stats in sorted(router.services.items()):
         yield _counts(router, "service", service.removeprefix("/"), stats)
     for client in router.clients:
@@ -77,6 +81,20 @@ def _scopes(router: Router) -> Iterator[ScopeCounts]:
             sum(replica.pool.connections for replica in client.replicas)
         )
         yield counts
+
+
+def _add_connections(server: ScopeCounts, listener: Listener) -> None:
+    server.counters |= {
+        "connects": listener.accepted,
+        "connects_rejected": listener.rejected,
+        "connects_failed": listener.failed,
+        "malformed_requests": listener.refused,
+        "tunnels_opened": listener.tunnelled,
+    }
+    server.gauges |= {
+        "connections": float(listener.connections),
+        "tunnels": float(listener.tunnels),
+    }
 
 
 def _counts(router: Router, kind: str, name: str, scope: Scope) -> ScopeCounts:
@@ -139,7 +157,7 @@ def counted_once(of: Snapshot) -> Snapshot:
     return Snapshot(scopes, {key: value for key, value in of.more.items() if key not in _HELD})
 
 
-_HELD = frozenset({"tracing/spans/queued", "edge/connections", "edge/draining"})
+_HELD = frozenset({"tracing/spans/queued", "edge/connections", "edge/draining", "edge/tunnels"})
 
 
 def as_json(of: Snapshot) -> dict[str, float]:
@@ -185,7 +203,8 @@ def as_prometheus(of: Snapshot) -> str:
         labels = (("rt", scope.router), (scope.kind, scope.name))
         for key, count in scope.counters.items():
             lines.append(_line(f"rt:{scope.kind}:{key.replace('/', ':')}", labels, count))
-        lines.append(_line(f"rt:{scope.kind}:pending", labels, scope.gauges.get("pending", 0.0)))
+        for key, value in ({"pending": 0.0} | scope.gauges).items():
+            lines.append(_line(f"rt:{scope.kind}:{key.replace('/', ':')}", labels, value))
         lines += _latency(f"rt:{scope.kind}:request_latency_ms", labels, scope.latency())
     lines += [f"{key.replace('/', ':')} {value}" for key, value in of.more.items()]
     return "".join(f"{line}\n" for line in lines)

@@ -119,6 +119,7 @@ class MeshProcess:
             settings = server.bounds.settings(links=server.links)
             listener = Listener(router, settings, Prelude(tls=self._tls.server(server.tls)))
             listener.on_sweep = router.sweep
+            router.listener = listener
             if isinstance(router.interpreter, FsInterpreter):
                 await router.interpreter.start()
                 self._followed.append(router.interpreter)

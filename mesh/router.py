@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from mesh.deps import Deps
     from naming.interpreter import Interpreter
+    from proxy.listener import Listener
     from proxy.tasks import Tasks
     from wire.errors import BadRequest
     from wire.request import RequestHead
@@ -85,6 +86,7 @@ class Router:
         self.clients = ClientTable(settings.client, deps, tasks, settings.limits)
         self.routes = RouteTable(self._make_route)
         self.interpreter = interpreter
+        self.listener: Listener | None = None  # whose connections count as its server's
 
     # ---- the engine's questions
 

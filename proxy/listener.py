@@ -144,6 +144,11 @@ class Listener:
         """How many clients are connected."""
         return len(self._connections)
 
+    @property
+    def failed(self) -> int:
+        """How many ended before HTTP: no handshake, no PROXY header, too late, too many at once."""
+        return 0 if self.acceptor is None else self.acceptor.failed + self.acceptor.turned_away
+
     def admit(self, connection: Connection) -> bool:
         """Count a new connection in; False when there are too many."""
         if len(self._connections) >= self.settings.connections_max or self._closed:

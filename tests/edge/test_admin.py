@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
@@ -248,3 +249,23 @@ def test_drain_fails_readiness_and_ends_connections_with_their_answers(
             assert client.recv(1) == b""
             until(lambda: httpx.get(drain).json()["connections"] == 0)
             assert ask(edge).startswith(b"HTTP/1.1 200 ")  # who comes is still served
+
+
+def test_connections_that_get_no_answer_are_counted_by_their_reason(tmp_path: Path) -> None:
+    text = """
+listeners:
+- {ip: 127.0.0.1, port: 0, bounds: {connections_max: 1}}
+- {ip: 127.0.0.1, port: 0, proxy_protocol: [127.0.0.0/8]}
+admin: {port: 0}
+"""
+    with running_edge(tmp_path, text) as edge:
+        with socket.create_connection(("127.0.0.1", edge.port), 10) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            assert ask(edge) == b""
+        ready = json.loads((tmp_path / "ready.json").read_text())
+        assert send(ready["ports"]["public-2"], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") == b""
+        found = samples(edge)
+        rejected = "weir_edge_connections_rejected_total"
+        assert (found[rejected, "too_many"], found[rejected, "before_http"]) == (1, 1)
+        assert found["weir_edge_tunnels", ""] == 0

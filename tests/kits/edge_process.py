@@ -38,13 +38,13 @@ class RunningEdge:
 
 @contextlib.contextmanager
 def _running(
-    words: list[str], log: Path, ready: Callable[[], bool]
+    words: list[str], log: Path, ready: Callable[[], bool], folder: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A module of Python, run beside its log, from when it is ready until the block ends."""
+    """A module of Python, here or in a folder, from when it is ready until the block ends."""
     with log.open("w") as said:
         process = subprocess.Popen(
             [sys.executable, "-m", *words],
-            cwd=log.parent,
+            cwd=folder,
             stdout=said,
             stderr=said,
             stdin=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ def running_app(folder: Path, config: str, server: str) -> Iterator[RunningEdge]
         return False
 
     words = [word.format(port=port) for word in SERVERS[server]]
-    with _running(words, folder / "edge.log", ready) as process:
+    with _running(words, folder / "edge.log", ready, folder) as process:
         yield RunningEdge(process, file, {"ports": {"public": port, "admin": 0}})
 
 
