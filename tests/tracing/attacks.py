@@ -62,6 +62,7 @@ ATTACKS: Final[dict[int, Attack]] = {
         (
             _BAD + "test_a_bomb_is_too_large_and_never_unpacked_whole",
             _BAD + "test_what_is_packed_and_cut_is_refused",
+            _BAD + "test_every_coding_is_unpacked",
             _BAD + "test_a_coding_that_nobody_speaks_is_refused",
             _BAD + "test_bodies_that_are_read_at_once_share_one_bound",
             _BAD + "test_a_body_that_stops_in_the_middle_gives_its_room_back",

@@ -99,8 +99,11 @@ async def test_an_empty_report_is_a_message_without_spans(collector: Collector) 
 
 
 async def test_bad_data_is_internal_with_zipkins_text(collector: Collector) -> None:
-    code, text = await refusal(collector.url, ZIPKIN_PATH, b"\x0a\x00")
-    assert (code, text) == (grpc.StatusCode.INTERNAL, "Expected a PROTO3 encoded list")
+    code, text = await refusal(collector.url, ZIPKIN_PATH, b"\x0a\x02\x0a\x00")
+    assert (code, text) == (
+        grpc.StatusCode.INTERNAL,
+        "traceId == null reading List<Span> from proto3",
+    )
     assert collector.ingest.counts["grpc"].messages_dropped == 1
 
 

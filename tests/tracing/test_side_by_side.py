@@ -9,15 +9,17 @@ import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final, NamedTuple
 
+import grpc
 import httpx
 import pytest
 
 from bench.collector import free_port
 from tests.kits import zipkin_questions as ask
-from tests.kits.zipkin_bodies import scribe_log, thrift_span
+from tests.kits.zipkin_bodies import proto3_list, scribe_log, thrift_span
 from tests.kits.zipkin_questions import Sent
 from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, zipkin_server
 from tests.vectors.zipkin import running
+from tracing.pipeline.grpc.services import ZIPKIN_PATH
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, NEEDS_ZIPKIN]
 
@@ -182,6 +184,33 @@ async def test_scribe_keeps_what_the_real_server_keeps_and_the_halves_it_loses(
         first = ours.json()[0] if ours.status_code == 200 else None
         assert theirs.status_code == ours.status_code
         assert first is None or [first] == theirs.json(), trace
+
+
+async def report(url: str, path: str, message: bytes, *, packed: bool) -> object:
+    """What comes of one gRPC call: the reply, or the status and its text."""
+    compression = grpc.Compression.Gzip if packed else None
+    async with grpc.aio.insecure_channel(url.removeprefix("http://")) as channel:
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+        try:
+            reply: bytes = await method(message, timeout=20, compression=compression)
+        except grpc.aio.AioRpcError as error:
+            return error.code(), error.details()
+    return reply
+
+
+async def test_grpc_calls_end_the_same_way(both: Both) -> None:
+    good = proto3_list([{"traceId": "61", "id": "1"}])
+    for path, message in (
+        *((ZIPKIN_PATH, one) for one in (good, b"", b"\xff\xff", b"\n\0", good[:-1], b"\n\2x")),
+        (ZIPKIN_PATH, b"\n\x0a\n\x08" + bytes(7) + b"\1"),
+        ("/zipkin.proto3.SpanService/Other", good),
+        ("/another.Service/Report", good),
+    ):
+        for packed in (False, True):
+            theirs, ours = [
+                await report(url, path, message, packed=packed) for url in (both.theirs, both.ours)
+            ]
+            assert theirs == ours, (path, message)
 
 
 async def call(port: int, payload: bytes) -> bytes:
