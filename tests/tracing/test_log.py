@@ -114,6 +114,6 @@ def test_segments_are_removed_whole_and_what_lay_there_is_forgotten(tmp_path: Pa
     remove_before(log.folder, places[3].segment)
     assert segments(log.folder)[0] == places[3].segment
     assert (tmp_path / "log" / "notes.txt").exists()
-    assert reader.read(places[0]) == ([], False)
-    assert reader.read(places[3])[1]
+    assert reader.read(places[0]) == ([], True)
+    assert bodies(reader.read(places[3])[0]) == [b"[3]" * 30]
     reader.close()

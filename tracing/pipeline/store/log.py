@@ -141,9 +141,11 @@ class LogReader:
         self._open: OrderedDict[int, int] = OrderedDict()
 
     def read(self, place: Place) -> tuple[list[Record], bool]:
-        """The records there, and whether they are all: the disk may have spoilt some."""
+        """The records there, and whether no other was spoilt; none where they were forgotten."""
         try:
             data = os.pread(self._descriptor(place.segment), place.size, place.offset)
+        except FileNotFoundError:
+            return [], True
         except OSError:
             return [], False
         found = list(_records(data, 0))
