@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import struct
@@ -195,6 +196,18 @@ async def test_every_receiver_of_the_command_takes_a_message(collector: Process)
         message = receiver.message([{"traceId": f"{number}", "id": "1", "name": "get"}])
         assert await receiver.send(cast("Collector", place), message, "") == TAKEN, receiver.name
         assert collector.get(f"/api/v2/trace/{number}").status_code == 200
+
+
+def test_it_takes_no_more_connections_than_files_that_may_be_open(collector: Process) -> None:
+    few = f"ulimit -n 328; exec {shlex.join(collector.command('--http-port', '0'))}"
+    with subprocess.Popen(["/bin/sh", "-c", few], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline().decode()
+        process.terminate()
+        process.wait(10)
+    assert said == (
+        "weir collector: 50 connections a port at most, because 328 files may be open (ulimit -n)\n"
+    )
 
 
 def test_what_the_environment_asks_for_in_vain_is_told(collector: Process) -> None:

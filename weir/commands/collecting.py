@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import typer
 import uvloop
@@ -17,7 +18,12 @@ from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.environment import SettingError, read_settings, warnings
 from tracing.pipeline.settings import Settings
 from tracing.ui.lens import LensError, read_lens
+from weir.commands.descriptors import take_descriptors
 from weir.commands.ending import FAILED, write_atomically
+
+# Of the store, its readers, the log and the loop; and how many ports there may be.
+_OWN_DESCRIPTORS: Final = 128
+_PORTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,17 @@ def run(options: Options) -> None:
         raise typer.Exit(FAILED) from error
 
 
+def _within(config: CollectorConfig, descriptors: int) -> CollectorConfig:
+    """The configuration with no more connections than the system lets us have."""
+    limits = config.limits
+    each = max((descriptors - _OWN_DESCRIPTORS) // _PORTS, 1)
+    if limits.connections_max <= each:
+        return config
+    _say(f"{each} connections a port at most, because {descriptors} files may be open (ulimit -n)")
+    fewer = limits.model_copy(update={"connections_max": each})
+    return config.model_copy(update={"limits": fewer})
+
+
 def _say(line: str) -> None:
     typer.echo(f"weir collector: {line}", err=True)
 
@@ -63,7 +80,7 @@ def _settings(options: Options) -> Settings:
         keep_bytes=int(options.keep_gib * (1 << 30)),
         otlp_port=options.otlp_port,
         otlp_grpc_port=options.otlp_grpc_port,
-        config=_config(options.config),
+        config=_within(_config(options.config), take_descriptors()),
     )
     if options.http_port is not None:
         settings = replace(settings, http_port=options.http_port)

@@ -6,12 +6,11 @@ import asyncio
 import gc
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import typer
 import uvloop
@@ -20,6 +19,7 @@ from config import ConfigError, load
 from proxy.certificates import TlsError
 from proxy.workers import ControlLine, Place
 from weir.commands.crew import Crew, lead
+from weir.commands.descriptors import take_descriptors
 from weir.commands.drain import Drain
 from weir.commands.ending import FAILED, INTERRUPTED, fail, read_text, write_atomically
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Model")
 
-_DESCRIPTORS_MAX: Final = 262_144
 _NO_HURRY = Drain()
 
 __all__ = ["Crew", "Drain", "Process", "read_config", "serve"]
@@ -75,19 +74,12 @@ def serve(
     With a crew of more than one, this process only leads, unless it was started as a worker.
     """
     place = Place.from_environment(os.environ)
-    _take_descriptors()
+    take_descriptors()
     if crew is not None and crew.count > 1 and place is None:
         code = uvloop.run(lead(name, crew, ready_file, drain))
     else:
         code = uvloop.run(_serve(name, make, ready_file if place is None else None, drain, place))
     raise typer.Exit(code)
-
-
-def _take_descriptors() -> None:
-    """Allow as many open files as the system lets us: most shells allow 1,024 at first."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = hard if hard != resource.RLIM_INFINITY else _DESCRIPTORS_MAX
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _DESCRIPTORS_MAX), hard))
 
 
 async def _serve(
