@@ -37,6 +37,7 @@ class HttpServer:
                 http=cast("type[asyncio.Protocol]", partial(EitherProtocol, crowd=self.crowd)),
                 ws="none",
                 lifespan="off",
+                proxy_headers=False,
                 access_log=False,
                 log_level="error",  # what is no request is counted, not told line by line
                 server_header=False,
