@@ -50,6 +50,16 @@ async def test_spans_and_names_are_there_after_a_restart(tmp_path: Path) -> None
     await store.aclose()
 
 
+async def test_nobody_else_may_read_what_is_kept(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    await store.append(batch_of([span(1)]))
+    assert await store.services() == ["web"]
+    files = [one for one in tmp_path.rglob("*") if one.is_file()]  # noqa: ASYNC240 - a handful
+    assert len(files) == 5
+    assert {one.stat().st_mode & 0o077 for one in files} == {0}
+    await store.aclose()
+
+
 async def test_small_messages_share_a_block(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "spans.sqlite3")
     await asyncio.gather(*(store.append(batch_of([span(n)])) for n in range(1, 601)))

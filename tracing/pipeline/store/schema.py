@@ -79,6 +79,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     the commits since the last checkpoint, is made again from the log.
     """
     try:
+        # Spans tell much of their users. The files beside this one get its permissions.
+        path.touch(0o600)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode=WAL")
@@ -93,7 +95,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             )
         connection.executescript(_TABLES)
         connection.execute(f"PRAGMA user_version={VERSION}")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{path}: {error}") from error
     return connection
 
