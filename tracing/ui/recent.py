@@ -56,7 +56,7 @@ class Recent:
             while len(self._kept) >= _KEPT_MAX:
                 del self._kept[next(iter(self._kept))]
             self._kept[trace_id] = trace
-            # Not when somebody comes again: 100,000 rows are 150 MB that nobody may want any more.
+            # Not when somebody comes again: 100,000 rows are 100 MB that nobody may want any more.
             asyncio.get_running_loop().call_later(_KEPT_S, self._forget, trace_id, trace)
         return trace
 
