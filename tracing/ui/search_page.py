@@ -113,27 +113,24 @@ class SearchPage:
         except ArgumentError as problem:
             error = str(problem)
         service = args.get("serviceName", "").lower()
-        names = {
+        known = {
+            "error": error,
+            "place": place_of(request) or "http://127.0.0.1:9411",
+            "stored": self._store.counts().stored > 0,
             "services": (await self._store.services())[:_CHOICES_MAX],
             "span_names": (await self._store.span_names(service))[:_CHOICES_MAX] if service else [],
             "remotes": (await self._store.remote_services(service))[:_CHOICES_MAX]
             if service
             else [],
         }
-        return await asyncio.to_thread(
-            self._page,
-            args,
-            query,
-            traces,
-            {**names, "error": error, "place": place_of(request) or "http://127.0.0.1:9411"},
-        )
+        return await asyncio.to_thread(self._page, args, query, traces, known)
 
     def _page(
         self,
         args: dict[str, str],
         query: TraceQuery | None,
         traces: Sequence[Sequence[V2Span]],
-        values: Mapping[str, object],
+        known: Mapping[str, object],
     ) -> Response:
         found = hits(traces)
         if args.get("sort") == "longest":
@@ -154,7 +151,7 @@ class SearchPage:
             terms=sorted(f"{key}={value}" for key, values in told.items() for value in values),
             lookbacks=LOOKBACKS,
             lookback=query.lookback_ms if query else DEFAULT_LOOKBACK_MS,
-            **values,
+            **known,
         )
 
 
@@ -179,7 +176,7 @@ def _wider(args: Mapping[str, str], query: TraceQuery | None) -> list[Step]:
     if query is None:
         return []
     steps = [
-        Step(f"search the {text}", _href({**args, "lookback": str(ms)}))
+        Step(f"search the {text}", _href({**args, "since": "", "lookback": str(ms)}))
         for ms, text in LOOKBACKS
         if ms > query.lookback_ms
     ][-2:]

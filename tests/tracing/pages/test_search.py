@@ -1,11 +1,13 @@
 """The page that finds traces, in a real browser."""
 
 import asyncio
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import Page
 
 from tests.kits.browser import MARKS, tab
+from tests.tracing.pages.conftest import stored
 from tracing.pipeline.collector import Collector
 
 pytestmark = MARKS
@@ -130,3 +132,16 @@ async def test_a_trace_is_opened_by_its_id_however_it_is_written(
     assert answer is not None
     assert answer.status == 400
     await page.get_by_text("of-yesterday is no trace's id: that is 1 to 32 hex digits").wait_for()
+
+
+async def test_where_a_window_held_nothing_a_longer_one_is_offered(
+    collector: Collector, page: Page
+) -> None:
+    now = datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+    at_us = int((now - timedelta(minutes=30)).timestamp() * 1e6)
+    # Of no service, as a sender may be: there are spans all the same.
+    await stored(collector, [{"traceId": "1", "id": "1", "timestamp": at_us, "name": "old"}])
+    await page.goto(f"{collector.url}/traces?since={now - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}")
+    await page.get_by_role("link", name="search the last day").click()
+    await page.locator(".hit").wait_for()
+    assert "since" not in page.url
