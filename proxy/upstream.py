@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-import httptools
-
 from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError, why_closed
 from wire.body import answer_body
 from wire.errors import BadRequest, BadResponse
 from wire.head import HEAD_END
 from wire.repeat import read_answer_again
 from wire.response import ResponseHead, read_response_head
-from wire.second import SecondReader
+from wire.second import SecondAnswers
 from wire.upgrade import check_switch
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ class Upstream(asyncio.BufferedProtocol):
         self._head: ResponseHead | None = None
         self._body: BodyReader | None = None
         self._interim = 0
-        self._second = SecondReader(httptools.HttpResponseParser, BadResponse)
+        self._second = SecondAnswers()
 
     # ---- called by the pool and the exchange
 

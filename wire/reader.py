@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import httptools
-
 from wire.body import request_body
 from wire.errors import BadRequest
 from wire.head import HEAD_END
 from wire.malformed import bad_request_line, check_partial_head
 from wire.repeat import read_again, remember
 from wire.request import read_request_head
-from wire.second import SecondReader
+from wire.second import SecondRequests
 
 if TYPE_CHECKING:
     from wire.body import BodyReader
@@ -33,7 +31,7 @@ class RequestReader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._second = SecondReader(httptools.HttpRequestParser, BadRequest)
+        self._second = SecondRequests()
         self._last: RequestHead | None = None  # for a head that says the same lines again
         self.body: BodyReader | None = None
         self.buffer = b""

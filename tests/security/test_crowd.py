@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 CROWD = 10_000
 AT_ONCE = 100
-EACH_BYTES_MAX = 10 * 1_024
+# A connection, and what is made of the lines that it keeps (`wire/repeat.py`).
+EACH_BYTES_MAX = 2_560 + 5 * LINES_BYTES_MAX
 # As much as a connection may keep of a head, for one that says the same again.
 LINES = b"\r\nHost: a.example\r\nCookie: "
 REQUEST = b"GET / HTTP/1.1%b%b\r\n\r\n" % (LINES, b"c" * (LINES_BYTES_MAX - len(LINES)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from wire.errors import BadRequest, BadResponse
 from wire.limits import EDGE_LIMITS
 from wire.reader import RequestReader
 from wire.response import read_response_head
-from wire.second import SecondReader
+from wire.second import SecondAnswers, SecondRequests
 
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -100,14 +99,14 @@ def test_an_answers_head_tells_how_its_body_is_read(lines: bytes, method: bytes,
 
 @pytest.mark.parametrize(("size", "body"), [(3, b"hel"), (7, b"hello, ")])
 def test_where_the_readers_disagree_the_message_is_refused(size: int, body: bytes) -> None:
-    second = SecondReader(httptools.HttpRequestParser, BadRequest)
+    second = SecondRequests()
     assert second.head(POST) is False
     with pytest.raises(BadRequest):
         second.body(SizedReader(size), body)
 
 
 def test_an_answer_that_llhttp_refuses_is_a_bad_one() -> None:
-    second = SecondReader(httptools.HttpResponseParser, BadResponse)
+    second = SecondAnswers()
     with pytest.raises(BadResponse):
         second.head(b"HTTP/1.1 2x0 OK\r\n\r\n")
     second.restart()
