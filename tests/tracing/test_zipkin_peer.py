@@ -167,7 +167,8 @@ async def test_a_span_that_a_real_server_never_takes_does_not_stop_the_others(
 
         async def told() -> bool:
             store = (await client.get(ours.url + "/ledger")).json()["export"]["zipkin"]
-            return bool(store["sent"] == 1 and store["refused"] == 1)
+            # What is refused is counted by blocks, and both may lie in one.
+            return bool(store["refused"] and store["sent"] + store["refused"] == 2)
 
         assert await wait_for(told)
     assert (await client.get(f"{zipkin}/api/v2/trace/fb")).status_code == 200
