@@ -375,6 +375,27 @@ async def test_what_was_asked_before_something_malformed_is_answered(
     assert statuses(await peer.rest()) == [200, 200, 200]
 
 
+@pytest.mark.parametrize("pieces", [1, 1_000])
+async def test_a_body_is_read_though_another_protocol_was_asked_for(
+    collector: Collector, dial: Dial, pieces: int
+) -> None:
+    """As Java's client and curl --http2 ask for h2c with their first request."""
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+    body = b'[{"traceId":"1","id":"%d"}]'
+    start = b"POST /api/v2/spans HTTP/1.1\r\nHost: a\r\n" + upgrade
+    sent = start + b"Content-Length: %d\r\n\r\n" % len(body % 1) + body % 1
+    sent += start + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(body % 2)
+    sent += body % 2 + b"\r\n0\r\n\r\n" + b"GET /api/v2/trace/1 HTTP/1.1\r\nHost: a\r\n" + upgrade
+    peer = await dial(collector)
+    size = len(sent) // pieces + 1
+    for at in range(0, len(sent), size):
+        await peer.say(sent[at : at + size])
+    assert [await peer.status(), await peer.status()] == [202, 202]
+    await peer.say(b"\r\n")
+    assert await peer.status() == 200
+    assert collector.ingest.counts["http"].stored == 2
+
+
 async def test_trailers_do_not_change_what_a_body_is(collector: Collector, dial: Dial) -> None:
     peer = await dial(collector)
     body = b'[{"traceId":"1","id":"2"}]'

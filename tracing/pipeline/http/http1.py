@@ -9,6 +9,7 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracing.pipeline.connections import Alarm, Crowd, Unread
@@ -28,8 +29,6 @@ _LIMITS: Final = Limits(
 _HEAD_BYTES_MAX: Final = 65_536
 # A body of 10 MiB in chunks of four bytes; of the rest, such as trailers, nobody needs as much.
 _MESSAGE_BYTES_MAX: Final = 24 << 20
-# The real server reads questions in raw UTF-8, which a request line may not hold.
-_VISIBLE: Final = bytes(range(0x80)) + b"x" * 0x80
 
 
 class EitherProtocol(HttpToolsProtocol):
@@ -48,6 +47,8 @@ class EitherProtocol(HttpToolsProtocol):
         self._deaf = False  # nothing that follows is read
         self._came = 0  # bytes since the head began
         self._refusal: BadRequest | None = None
+        self._told = True  # whether the parser's words are of a request, not what we told it
+        self._framing = b""  # of a body that comes behind a head at which the parser stopped
         self._late = Alarm(self._too_late)
 
     # ── called by the loop ───────────────────────────────────────────────────────────────────
@@ -112,7 +113,11 @@ class EitherProtocol(HttpToolsProtocol):
 
     def _read(self, data: bytes) -> None:
         self._came += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse("malformed", self._refusal or BadRequest("this is no HTTP/1.1"))
         if self._deaf or self.transport.is_closing():
             return
         if self._begun:
@@ -124,11 +129,39 @@ class EitherProtocol(HttpToolsProtocol):
         elif self._answered() and not self._open:
             self._idle()  # blank lines between requests
 
+    def _feed(self, data: bytes) -> None:
+        """Have it parsed. Raises: httptools.HttpParserError.
+
+        Nobody may switch to another protocol here, and RFC 9110, 7.8 lets us go on as if it had not
+        been asked for. The parser stops at such a head, though, and takes its body for the other
+        protocol: a new parser goes on, which is told how the body is framed.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as asked:
+                self.parser = httptools.HttpRequestParser(self)
+                data = data[asked.args[0] :]
+                if self._framing:
+                    self._told = False
+                    self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % self._framing)
+                    self._told = True
+                    self._framing = b""
+            else:
+                return
+
     def on_message_begin(self) -> None:
         """A head begins."""
+        if not self._told:
+            return
         self._begun = True
         self._came = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Part of its target."""
+        if self._told:
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of it. What follows a body in chunks belongs to no head."""
@@ -137,22 +170,29 @@ class EitherProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """It is whole: refuse what the parser lets pass."""
+        if not self._told:
+            return
         self._begun = False
         self._late.off()
         block = b"".join([b"\r\n%b: %b" % line for line in self.headers])
         line = (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         start = b"%b %b HTTP/%b" % line
         try:
-            read_request_head(b"%b%b\r\n\r\n" % (start.translate(_VISIBLE), block), _LIMITS)
+            head = read_request_head(b"%b%b\r\n\r\n" % (start, block), _LIMITS)
         except BadRequest as error:
             self._refusal = error
             raise
+        if self.parser.should_upgrade() and head.has_body:
+            length = b"Content-Length: %d" % (head.content_length or 0)
+            self._framing = b"Transfer-Encoding: chunked" if head.chunked else length
         self._open = True
         self._crowd.busy(self)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Its body is whole."""
+        if self._framing:
+            return  # it is still to come
         super().on_message_complete()
         self._open = False
         if self._answered():
@@ -184,10 +224,6 @@ class EitherProtocol(HttpToolsProtocol):
             self._late.within(self._crowd.bounds.head_within_s)  # the answer before it comes first
         else:
             self._refuse("slow", BadRequest("the head was not whole in time", 408))
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser or the head's rules refused; uvicorn calls this."""
-        self._refuse("malformed", self._refusal or BadRequest(msg))
 
     def _refuse(self, reason: str, error: BadRequest) -> None:
         """Nothing more is read; what was asked before is answered, then this, where it can be."""
