@@ -10,6 +10,8 @@ for what no value may hold, and all that reading found still holds.
 from __future__ import annotations
 
 import re
+from itertools import compress
+from operator import ne
 from typing import TYPE_CHECKING, Final
 
 from wire.head import HEAD_END
@@ -30,7 +32,7 @@ _LENGTH_LINE: Final = re.compile(rb"[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,16})")
 # Up to its value, as most clients write a line.
 _OPENING: Final = re.compile(rb"[0-9A-Za-z_-]+: ")
 
-# A connection keeps them, and what was made of them, while it is idle: five times this at most.
+# A connection keeps them, and what was made of them, while it is idle: six times this at most.
 LINES_BYTES_MAX: Final = 2_048
 
 
@@ -81,49 +83,69 @@ def read_again(last: RequestHead, data: bytes, limits: Limits) -> bool:
 
 def _read_values(last: RequestHead, tail: bytes, limits: Limits) -> bool:
     """Take over lines that differ from the last ones only in values that reading skips."""
-    if last.lines is None:
-        _learn(last)
-    lines, known = tail.split(b"\r\n"), last.lines
-    if known is None or len(lines) != len(known):
-        return False
-    if not _differ_in_values(lines, known, last.openings):
-        return False
     size = len(tail) - len(HEAD_END)
     if size > LINES_BYTES_MAX or (
         limits.block_bytes_max is not None and size > limits.block_bytes_max
     ):
         return False
-    last.lines, last.tail = lines, tail
+    if not (
+        last.front
+        and tail.startswith(last.front)
+        and tail.endswith(last.back)
+        and _VALUE.fullmatch(tail, len(last.front), len(tail) - len(last.back))
+    ) and not _compare(last, tail.split(b"\r\n")):
+        return False
+    last.tail, last.sent = tail, tail[:size]
     if last.cut:
-        kept = [*lines[: last.cut], *lines[last.cut + 1 : -2]]
-        last.sent = b"\r\n".join(kept)
-    else:
-        last.sent = tail[:size]
+        last.sent = last.sent.replace(last.cut, b"", 1)
     return True
 
 
-def _differ_in_values(
+def _compare(last: RequestHead, lines: list[bytes]) -> bool:
+    """Whether lines differ only so, one by one; if in one alone, the next time is shorter."""
+    if last.lines is None:
+        _learn(last)
+    known, openings = last.lines, last.openings
+    if known is None or len(lines) != len(known):
+        return False
+    others = _others(lines, known, openings)
+    if others is None:
+        return False
+    last.lines, last.front = lines, b""
+    if len(others) == 1:
+        [at] = others
+        last.front = b"\r\n".join([*lines[:at], openings[at]])
+        last.back = b"\r\n".join([b"", *lines[at + 1 :]])
+    return True
+
+
+def _others(
     lines: Sequence[bytes], known: Sequence[bytes], openings: Sequence[bytes]
-) -> bool:
-    """Whether as many lines differ at most in values that may."""
-    for line, before, opening in zip(lines, known, openings, strict=True):
-        if line != before and not (
-            opening and line.startswith(opening) and _VALUE.fullmatch(line, len(opening))
+) -> list[int] | None:
+    """Which of as many lines differ; None where one differs in more than a value that may."""
+    others = []
+    for at in compress(range(len(lines)), map(ne, lines, known)):
+        opening = openings[at]
+        if (
+            not opening
+            or not lines[at].startswith(opening)
+            or not _VALUE.fullmatch(lines[at], len(opening))
         ):
-            return False
-    return True
+            return None
+        others.append(at)
+    return others
 
 
 def _learn(last: RequestHead) -> None:
     """Tell the lines apart whose values may differ."""
     lines = last.tail.split(b"\r\n")
     openings = []
-    for at, line in enumerate(lines):
+    for line in lines:
         opening = _OPENING.match(line)
         framing = is_framing(line)
         openings.append(opening[0] if opening and not framing else b"")
         if framing and line[:1] in b"cC" and len(last.sent) < len(last.tail) - len(HEAD_END):
-            last.cut = at  # Connection, which is read and gone
+            last.cut = b"\r\n" + line  # Connection, which is read and gone
     last.lines, last.openings = lines, openings
 
 
@@ -141,7 +163,7 @@ def read_answer_again(last: ResponseHead, data: bytes) -> ResponseHead | None:
     if known is None or len(lines) != len(known):
         return None
     length = _LENGTH_LINE.fullmatch(lines[last.length_at])
-    if length is None or not _differ_in_values(lines, known, last.openings):
+    if length is None or _others(lines, known, last.openings) is None:
         return None
     block, sent = data[len(lines[0]) : end], data[: end + len(HEAD_END)]
     response = last.with_other_values(block, sent, int(length[1]))

@@ -86,11 +86,13 @@ class RequestHead:
     marks: Sequence[bytes] = ()
     # Of a request that is remembered (`repeat.py`): its lines as sent, and what its head ends with.
     sent = tail = b""
-    # The lines of `tail`, once another head was compared with them one by one: what those begin
-    # with whose values may differ, and which of them is not in `sent`.
+    # The lines of such a head, once another was compared with them one by one: what those begin
+    # with whose values may differ, and the one that is not in `sent`.
     lines: list[bytes] | None = None
     openings: Sequence[bytes] = ()
-    cut = 0
+    cut = b""
+    # Where the last one differed in one value only: all before that value, and all behind it.
+    front = back = b""
     # What whoever routes decided by these lines alone, or by those before on the connection.
     verdict: Any = None
 
