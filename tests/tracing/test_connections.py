@@ -314,6 +314,9 @@ HARMLESS = {
     "CRLF first": "RFC 9112, 2.2: ignored",
     "OPTIONS that counts hops": "404, as every OPTIONS that is no preflight",
     "a long target": "up to 40,000 bytes: a question may name 1,000 traces",
+    "a raw high byte": "read as UTF-8, as the real server does",
+    "no Host": "nothing here goes by it, and the real server asks for none",
+    "Host b''": "likewise",
     "RTSP": "its version is read as HTTP's",
     "ICE": "likewise",
 }
@@ -373,6 +376,15 @@ async def test_what_was_asked_before_something_malformed_is_answered(
     peer = await dial(collector)
     await peer.say(GET * 3 + b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
     assert statuses(await peer.rest()) == [200, 200, 200]
+
+
+async def test_a_question_may_be_typed_in_raw_utf8(collector: Collector, dial: Dial) -> None:
+    async with httpx.AsyncClient(trust_env=False, base_url=collector.url) as client:
+        span = {"traceId": "1", "id": "2", "name": "é", "localEndpoint": {"serviceName": "café"}}
+        await client.post("/api/v2/spans", json=[span])
+    peer = await dial(collector)
+    await peer.say("GET /api/v2/spans?serviceName=café HTTP/1.0\r\n\r\n".encode())
+    assert (await peer.rest()).endswith('["é"]'.encode())
 
 
 @pytest.mark.parametrize("pieces", [1, 1_000])

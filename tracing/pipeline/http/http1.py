@@ -6,6 +6,7 @@ there are.
 """
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,10 +22,17 @@ from wire.request import read_request_head
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-# Zipkin's longest question names 1,000 traces. TRACE has an answer of the application's.
+# Zipkin's longest question names 1,000 traces. TRACE has an answer of the application's. Nothing
+# goes by Host, so a sender may leave it out, as the real server lets it.
 _LIMITS: Final = Limits(
-    target_bytes_max=40_000, block_bytes_max=16_384, hop_methods=True, upgrades=frozenset()
+    target_bytes_max=40_000,
+    block_bytes_max=16_384,
+    hop_methods=True,
+    upgrades=frozenset(),
+    host_required=False,
 )
+# The real server reads questions in raw UTF-8, as curl sends what was typed; the parser does not.
+_RAW: Final = re.compile(rb"[\x80-\xff]")
 # What may come of a head that is not whole; the parser keeps it.
 _HEAD_BYTES_MAX: Final = 65_536
 # A body of 10 MiB in chunks of four bytes; of the rest, such as trailers, nobody needs as much.
@@ -112,6 +120,9 @@ class EitherProtocol(HttpToolsProtocol):
     # ── bytes ────────────────────────────────────────────────────────────────────────────────
 
     def _read(self, data: bytes) -> None:
+        if not (self._begun or self._open or data.isascii()):
+            line, end, rest = data.partition(b"\r\n")
+            data = _RAW.sub(lambda raw: b"%%%02X" % raw[0][0], line) + end + rest
         self._came += len(data)
         self._unset_keepalive_if_required()
         try:
