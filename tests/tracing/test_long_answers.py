@@ -14,6 +14,7 @@ from tracing.pipeline.model import V2Span, to_json
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import Trace
 from tracing.ui.recent import NoTraceError, Recent
+from tracing.ui.view import Waterfall
 
 
 def trace(number: int, spans: int) -> list[V2Span]:
@@ -82,25 +83,77 @@ async def test_a_page_comes_whole_in_pieces(letters: int) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+class SlowStore(MemoryStore):
+    """It answers once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.answer = asyncio.Event()
+
+    async def trace(self, trace_id: str) -> Trace:
+        self.asked.append(trace_id)
+        await self.answer.wait()
+        return await super().trace(trace_id)
+
+
 async def test_who_asks_for_a_trace_that_is_being_read_waits_for_that() -> None:
-    asked: list[str] = []
-    answer = asyncio.Event()
-
-    class SlowStore(MemoryStore):
-        async def trace(self, trace_id: str) -> Trace:
-            asked.append(trace_id)
-            await answer.wait()
-            return await super().trace(trace_id)
-
-    store = SlowStore(strict=True, keys=(), spans_max=10)
+    store = SlowStore()
     await store.append(batch_of([span(1)]))
     recent = Recent(store)
-    with pytest.raises(TimeoutError):  # who began it may leave
-        async with asyncio.timeout(0):
-            await recent.get("1")
-    answer.set()
-    second, third = await asyncio.gather(recent.get("1"), recent.get(" 01 "))
-    assert second is third
-    assert asked == [f"{1:016x}"]
+
+    async def begin() -> None:
+        async with recent.open("1"):
+            raise AssertionError("nothing was read yet")
+
+    async def read(text: str) -> Waterfall:
+        async with recent.open(text) as trace:
+            await asyncio.sleep(0)
+            return trace
+
+    async def answer() -> None:
+        with pytest.raises(TimeoutError):  # who began it may leave
+            async with asyncio.timeout(0):
+                await begin()
+        store.answer.set()
+
+    first, second, _ = await asyncio.gather(read("1"), read(" 01 "), answer())
+    assert first is second
+    assert store.asked == [f"{1:016x}"]
     with pytest.raises(NoTraceError, match="0002"):
-        await recent.get("2")
+        await read("2")
+    assert await read("1") is not first  # a small one is read anew
+
+
+async def all_threads_ended() -> None:
+    for _ in range(5):  # what was to be called soon has been
+        await asyncio.sleep(0)
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+async def test_a_large_trace_is_kept_a_while_and_freed_when_nobody_looks_at_it() -> None:
+    store = SlowStore()
+    store.answer.set()
+    await store.append(batch_of([one for number in (1, 2, 3, 4) for one in trace(number, 3)]))
+    recent = Recent(store, large_rows=3, kept_s=60)
+    async with recent.open("1") as looked_at:
+        for text in ("2", "3", "4"):  # two are kept, so the first goes
+            async with recent.open(text):
+                pass
+        assert len(looked_at.rows) == 3
+    for text in ("4", "3"):
+        async with recent.open(text) as again:
+            assert len(again.rows) == 3
+    assert len(store.asked) == 4
+    await all_threads_ended()
+    assert looked_at.rows == []
+
+
+async def test_a_large_trace_is_freed_when_its_while_is_over() -> None:
+    store = SlowStore()
+    store.answer.set()
+    await store.append(batch_of(trace(1, 3)))
+    async with Recent(store, large_rows=3, kept_s=0).open("1") as brief:
+        assert len(brief.rows) == 3
+    await all_threads_ended()
+    assert brief.rows == []

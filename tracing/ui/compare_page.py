@@ -38,8 +38,8 @@ class ComparePage:
         chosen = [value for name, value in pairs if name in ("a", "b", "t") and value.strip()][:2]
         if len(chosen) < 2:  # noqa: PLR2004 - two are compared
             raise ArgumentError("Two traces are compared: tick two of a search's answer.")
-        a, b = [await self._recent.get(text) for text in chosen]
-        return await asyncio.to_thread(self._page, a, b, dict(pairs))
+        async with self._recent.open(chosen[0]) as a, self._recent.open(chosen[1]) as b:
+            return await asyncio.to_thread(self._page, a, b, dict(pairs))
 
     def _page(self, a: Waterfall, b: Waterfall, args: dict[str, str]) -> Response:
         both = Comparison(a, b)

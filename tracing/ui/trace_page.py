@@ -33,10 +33,10 @@ class TracePages:
 
         `span` opens the page of its row; `from` is the number of a page's first row.
         """
-        trace = await self._recent.get(request.path_params["trace_id"])
         args = read_args(request.scope["query_string"])
-        # As a whole in a thread: of a large trace each step takes a while.
-        return await asyncio.to_thread(self._waterfall, trace, args, place_of(request))
+        async with self._recent.open(request.path_params["trace_id"]) as trace:
+            # As a whole in a thread: of a large trace each step takes a while.
+            return await asyncio.to_thread(self._waterfall, trace, args, place_of(request))
 
     def _waterfall(self, trace: Waterfall, args: dict[str, str], place: str) -> Response:
         rows = _chosen(trace, args)
@@ -56,8 +56,8 @@ class TracePages:
 
     async def why(self, request: Request) -> Response:
         """What `weir explain --trace` tells."""
-        trace = await self._recent.get(request.path_params["trace_id"])
-        return await asyncio.to_thread(self._story, trace, place_of(request))
+        async with self._recent.open(request.path_params["trace_id"]) as trace:
+            return await asyncio.to_thread(self._story, trace, place_of(request))
 
     def _story(self, trace: Waterfall, place: str) -> Response:
         steps = story(trace)

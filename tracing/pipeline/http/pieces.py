@@ -45,9 +45,13 @@ async def _in_turns(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def _one(trace: _Trace) -> Iterator[bytes]:
-    for start in range(0, len(trace), _PIECE_SPANS):
-        part = to_json(trace[start : start + _PIECE_SPANS])
-        yield (b"," if start else b"[") + part[1:-1]
+    parts = [trace[at : at + _PIECE_SPANS] for at in range(0, len(trace), _PIECE_SPANS)]
+    parts.reverse()
+    del trace  # so that what was sent goes part by part, too
+    before = b"["
+    while parts:
+        yield before + to_json(parts.pop())[1:-1]
+        before = b","
     yield b"]"
 
 
