@@ -12,7 +12,7 @@ from tracing.pipeline.batch import batch_of
 from tracing.pipeline.links import LinkCounter, decode_plain
 from tracing.pipeline.model import Kind, V2Endpoint, V2Span, decode_strict, to_json
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store import compact
+from tracing.pipeline.store import compact, link_sums
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.tree import build, merge
@@ -64,12 +64,14 @@ CONTRADICTED = [
 ]
 
 
+@pytest.mark.parametrize("large", [3, 2_000])
 @example(plan=FAILED_LATER, asked=[(0, 1)])
 @example(plan=CONTRADICTED, asked=[(0, 1)])
 @settings(deadline=None, max_examples=60)
 @given(plan=steps, asked=windows)
 def test_the_sums_are_what_counting_every_trace_gives(
     tmp_path_factory: pytest.TempPathFactory,
+    large: int,
     plan: list[list[V2Span] | str],
     asked: list[tuple[int, int]],
 ) -> None:
@@ -93,6 +95,7 @@ def test_the_sums_are_what_counting_every_trace_gives(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compact, "_RUN_MIN", 2)  # else no example would be long enough
+        patch.setattr(link_sums, "_LARGE_SPANS", large)
         asyncio.run(check())
 
 
@@ -125,6 +128,30 @@ def test_a_plain_trace_is_counted_as_with_its_tree(spans: list[V2Span]) -> None:
         circle = len(build(merge([normalised(one) for one in spans])).cut_off)
         assert len(set(ids)) < len(ids) or any(one.shared for one in spans) or circle
         assert list(plain.sums()) == []
+
+
+async def test_a_large_trace_that_goes_on_leaves_the_sums_and_is_counted_all_the_same(
+    tmp_path: Path,
+) -> None:
+    store, plain = SqliteStore(tmp_path / "spans"), MemoryStore()
+    window, each = (HOUR_MS * 2, HOUR_MS * 2), 600
+    for step in range(8):
+        first = step * each + 1
+        spans = [part(1, n, n // 2, step, n % 2) for n in range(first, first + each)]
+        for kept in (store, plain):
+            await kept.append(batch_of([*spans, part(2 + step, 1, 0, step, 1)]))
+        if step < 7:
+            await store.services()  # the sums follow the index
+            assert await store.sum_links(EVER)
+        assert await store.dependencies(*window) == await plain.dependencies(*window)
+    [low] = await store._readers.ask(
+        lambda reader: reader.db.execute("SELECT low FROM link_large").fetchone()
+    )
+    [sums] = await store._readers.ask(
+        lambda reader: reader.db.execute("SELECT sum(calls) FROM link_sum").fetchone()
+    )
+    assert (low, sums) == (1, 0)
+    await store.aclose()
 
 
 async def test_sums_outlive_the_process_and_go_with_their_spans(tmp_path: Path) -> None:

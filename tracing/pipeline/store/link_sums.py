@@ -4,6 +4,9 @@ A trace is counted under the slots in which it has spans. Sums follow the log of
 takes the next blocks, takes back what was counted for those of their traces that had older parts,
 and counts them anew. What no step has come to yet is counted when somebody asks, and so are the
 ends of a window that do not fall between two slots; the answer is always the exact one.
+
+A large trace that goes on and on would be taken back and counted anew with each step. It leaves the
+sums instead, and is counted when somebody asks.
 """
 
 import sqlite3
@@ -18,6 +21,7 @@ from tracing.pipeline.store.reader import BlockReader
 _SLOT_US: Final = 10_000_000
 _STEP_BLOCKS: Final = 32
 _STEP_SPANS: Final = 4_096  # some 30 ms of a thread
+_LARGE_SPANS: Final = 2_000
 
 
 class _Key(NamedTuple):
@@ -31,11 +35,13 @@ class _Key(NamedTuple):
 class Step(NamedTuple):
     """What to add to the sums for all blocks up to this number.
 
-    Shape: rows are (first, last, slots, parent, child, calls, errors).
+    Shape: rows are (first, last, slots, parent, child, calls, errors); large are the low halves of
+    traces that are in no sum, or will not be any more.
     """
 
     number: int
     rows: list[tuple[int, int, str, str, str, int, int]]
+    large: list[int]
 
 
 def _times(trace: Iterable[V2Span | PlainPart]) -> list[int]:
@@ -73,22 +79,34 @@ def next_step(reader: BlockReader, before_ms: int) -> Step | None:
         for low, parts in reader.plain_parts(number).items():
             traces.setdefault(low, []).extend(parts)
     older = reader.with_parts_before(traces, numbers[0])
+    large = sorted(_large(reader).intersection(traces))
+    for low in large:
+        del traces[low]
     for low, parts in traces.items():
         counter = counters.setdefault(_key(parts), LinkCounter())
         if low not in older and counter.add_plain(parts):
             continue
         among = reader.blocks_of(low, numbers[-1])
-        for part, weight in (([n for n in among if n <= cursor], -1), (among, 1)):
-            trace = reader.parts_in(low, part)
-            if trace:
-                counters.setdefault(_key(trace), LinkCounter()).add_trace(trace, weight)
+        before = reader.parts_in(low, [n for n in among if n <= cursor])
+        if before:
+            counters.setdefault(_key(before), LinkCounter()).add_trace(before, -1)
+        if len(before) > _LARGE_SPANS:
+            large.append(low)
+            continue
+        trace = reader.parts_in(low, among)
+        counters.setdefault(_key(trace), LinkCounter()).add_trace(trace)
     rows = [
         (*key, parent, child, calls, errors)
         for key, counter in counters.items()
         for parent, child, calls, errors in counter.sums()
         if calls or errors
     ]
-    return Step(numbers[-1], rows)
+    return Step(numbers[-1], rows, large)
+
+
+def _large(reader: BlockReader) -> set[int]:
+    """Of the traces that are in no sum, the low halves of their ids."""
+    return {low for (low,) in reader.db.execute("SELECT low FROM link_large")}
 
 
 def apply(connection: sqlite3.Connection, outbox: Outbox, step: Step, day: int) -> None:
@@ -98,6 +116,9 @@ def apply(connection: sqlite3.Connection, outbox: Outbox, step: Step, day: int) 
             "INSERT INTO link_sum VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE"
             " SET calls = calls + ?6, errors = errors + ?7, day = ?8",
             [(*row, day) for row in step.rows],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO link_large VALUES (?, ?)", [(low, day) for low in step.large]
         )
         outbox.links_done(step.number)
 
@@ -118,12 +139,14 @@ class _Asked:
         row = reader.db.execute("SELECT cursor FROM follower WHERE name = ?", (LINKS,))
         self._cursor: int = row.fetchone()[0]
         self._counter = LinkCounter()
+        self._large = _large(reader)
 
     def links(self) -> list[Link]:
         if self._first <= self._last:
             self._add_sums()
         self._add_edges()
         self._add_unsummed()
+        self._add_large()
         return self._counter.links()
 
     def _add_sums(self) -> None:
@@ -150,7 +173,8 @@ class _Asked:
             edges = [(self._start_us, inner_us[0]), (inner_us[1], self._end_us)]
         else:
             edges = [(self._start_us, self._end_us)]
-        for low in {low: None for edge in edges for low in self._lows_between(*edge)}:
+        lows = {low: None for edge in edges for low in self._lows_between(*edge)}
+        for low in lows.keys() - self._large:
             self._reader.check_time()
             trace = self._reader.parts(low, self._cursor)
             times = _times(trace)
@@ -175,7 +199,7 @@ class _Asked:
         rows = self._reader.db.execute(
             "SELECT id FROM block_facts WHERE id > ? ORDER BY id", (self._cursor,)
         )
-        seen: set[int] = set()
+        seen = set(self._large)
         for (number,) in rows.fetchall():
             self._reader.check_time()
             for low in self._reader.block(number).by_low().keys() - seen:
@@ -184,6 +208,14 @@ class _Asked:
                     trace = self._reader.parts(low, to)
                     if _any_in(_times(trace), self._start_us, self._end_us):
                         self._counter.add_trace(trace, weight)
+
+    def _add_large(self) -> None:
+        """What is in no sum."""
+        for low in self._large:
+            self._reader.check_time()
+            trace = self._reader.parts(low)
+            if _any_in(_times(trace), self._start_us, self._end_us):
+                self._counter.add_trace(trace)
 
 
 def _any_in(times: Iterable[int], start_us: int, end_us: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from tracing.pipeline.store.port import StoreError
 
-VERSION: Final = 4
+VERSION: Final = 5
 
 # The index of traces is written at random places: small pages, or each entry rewrites a large one.
 _PAGE_BYTES: Final = 4_096
@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS link_sum (
     calls INTEGER NOT NULL, errors INTEGER NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (first, last, slots, parent, child)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS link_large (low INTEGER PRIMARY KEY, day INTEGER NOT NULL);
 """
 
 

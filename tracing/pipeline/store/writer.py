@@ -155,4 +155,5 @@ class IndexWriter:
     def _forget_names(self, before_day: int) -> None:
         """Drop names that no span carried, and sums that no span changed, since that day."""
         self._db.execute("DELETE FROM link_sum WHERE day < ?", (before_day,))
+        self._db.execute("DELETE FROM link_large WHERE day < ?", (before_day,))
         self._names.forget(before_day)
