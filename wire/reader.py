@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wire.body import request_body
 from wire.errors import BadRequest
-from wire.head import HEAD_END
+from wire.head import HEAD_END, drop_pattern
 from wire.malformed import bad_request_line, check_partial_head
 from wire.repeat import read_again, remember
 from wire.request import read_request_head
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wire.request import RequestHead
 
 _MALFORMED: Final = 400
+_UPGRADE_LINE: Final = drop_pattern(b"upgrade")
 
 
 class RequestReader:
@@ -62,7 +63,11 @@ class RequestReader:
             raise (error if malformed.status == _MALFORMED else malformed) from None
         request = read_request_head(head, limits)
         has_body = request.has_body
-        if has_body == self._second.complete or (upgrade and has_body):
+        if upgrade and has_body:
+            # A switch to HTTP/2, as Java's client and curl ask for: it may be passed over (RFC
+            # 9110, 7.8), but httptools would have no body behind it.
+            self._second.head(_UPGRADE_LINE.sub(b"", head))
+        if has_body == self._second.complete:
             raise BadRequest("the end of the request is ambiguous")
         last = self._last
         if last is not None:

@@ -149,6 +149,45 @@ async def test_what_does_not_ask_properly_is_a_request_like_any_other(request_he
 
 
 @pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"Content-Length: 5", b"hello"),
+        (b"Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n"),
+        (b"Content-Length: 0", b""),
+    ],
+)
+async def test_a_body_behind_a_wish_for_http2_arrives(framing: bytes, body: bytes) -> None:
+    """Java's client asks so with its first request, curl with --http2."""
+    head = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n" + framing + b"\r\n\r\n"
+    )
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        upstream(lambda data: answer if data.endswith(body or b"\r\n\r\n") else None) as behind,
+        engine(behind.port) as (_, port, _l),
+        connected(port) as client,
+    ):
+        for _ in range(2):  # the second head is one like the first
+            said, _ = await client.ask(head + body)
+            assert said.startswith(b"HTTP/1.1 200 ")
+        assert behind.seen.endswith(b"\r\n\r\n" + body)
+        assert b"h2c" not in behind.seen.lower()
+        assert b"http2-settings" not in behind.seen.lower()
+
+
+@pytest.mark.parametrize("length", [b"5, 5", b"+5", b"5\r\nTransfer-Encoding: chunked"])
+async def test_a_wish_for_http2_makes_no_framing_right(length: bytes) -> None:
+    head = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+        b"Content-Length: " + length + b"\r\n\r\nhello"
+    )
+    async with upstream(switching()) as behind, engine(behind.port) as (_, port, _l):
+        assert (await exchange(port, head)).startswith(b"HTTP/1.1 400 ")
+        assert not behind.seen
+
+
+@pytest.mark.parametrize(
     "request_head",
     [
         ASK.replace(KEY, b"c2hvcnQ="),
