@@ -154,6 +154,16 @@ async def test_a_large_trace_that_goes_on_leaves_the_sums_and_is_counted_all_the
     await store.aclose()
 
 
+async def test_a_step_that_two_ask_for_is_counted_once(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans")
+    await store.append(batch_of([part(1, 2, 1, 70, 0)]))
+    await store.services()
+    assert sorted(await asyncio.gather(*(store.sum_links(EVER) for _ in range(3)))) == [0, 0, 1]
+    [link] = await store.dependencies(HOUR_MS * 2, HOUR_MS * 2)
+    assert link.call_count == 1
+    await store.aclose()
+
+
 async def test_sums_outlive_the_process_and_go_with_their_spans(tmp_path: Path) -> None:
     path = tmp_path / "spans"
     store = SqliteStore(path, keep_ms=86_400_000)

@@ -85,6 +85,7 @@ class SqliteStore:
         self._reads = 0
         self._failed = 0
         self._closed = False
+        self._summing = asyncio.Lock()
         self._behind = [
             self._start("index", self._end.run()),
             self._start("forgetter", self._forget_on()),
@@ -152,20 +153,21 @@ class SqliteStore:
             await asyncio.sleep(_LINKS_EVERY_S)
             worked = True
             while worked:
-                before, start = self._work(), loop.time()
+                others, start = self._end.seen().stored + self._reads, loop.time()
                 worked = await self.sum_links(time.time_ns() // 1_000_000 - _LINKS_AFTER_MS)
                 took = loop.time() - start
-                busy = self._work() != before
+                busy = self._end.seen().stored + self._reads > others
                 await asyncio.sleep(took * (1 / _LINKS_SHARE - 1) if busy else 0.0)
 
     async def sum_links(self, before_ms: int) -> bool:
         """One step of the sums of links, over blocks stored before this; False for none left."""
         with contextlib.suppress(sqlite3.Error, StoreError):
-            step = await self._read(lambda reader: next_step(reader, before_ms), see_all=False)
-            if step is not None:
-                day = time.time_ns() // _DAY_NS
-                await self._end.thread.run(apply, self._db, self._end.writer.outbox, step, day)
-                return True
+            async with self._summing:  # a step that two took would be counted twice
+                step = await self._read(lambda reader: next_step(reader, before_ms), see_all=False)
+                if step is not None:
+                    day = time.time_ns() // _DAY_NS
+                    await self._end.thread.run(apply, self._db, self._end.writer.outbox, step, day)
+            return step is not None
         return False
 
     async def log(self, exporter: str) -> list[LogBlock]:
@@ -175,10 +177,6 @@ class SqliteStore:
     async def exported(self, exporter: str, number: int, refused: Sequence[int] = ()) -> None:
         """An exporter is done with all blocks up to this one, and will never take the refused."""
         await self._end.thread.run(self._end.writer.outbox.advance, exporter, number, refused)
-
-    def _work(self) -> tuple[int, int]:
-        """How much there was to do for others so far."""
-        return self._end.seen().stored, self._reads
 
     async def _forget_on(self) -> None:
         while True:

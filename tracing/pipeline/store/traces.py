@@ -149,8 +149,7 @@ class TraceReader:
         asked = list(lows)
         # One question for all of them: a question each would cost five times as much.
         rows = self._db.execute(
-            "SELECT low FROM trace_block"
-            " WHERE low IN (SELECT value FROM json_each(?)) AND block < ?",
+            "SELECT low FROM json_each(?) CROSS JOIN trace_block ON low = value AND block < ?",
             (f"[{','.join(map(str, asked))}]", number),
         )
         found = {low for (low,) in rows}
