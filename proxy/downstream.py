@@ -345,7 +345,7 @@ class Downstream(asyncio.BufferedProtocol):
                 self._exchange(request, call)
         except BadRequest as error:
             self._refuse(error)
-        self._pump()
+        self._update_reading()
 
     def _exchange(self, request: RequestHead, call: Call) -> None:
         self.exchange = exchange = Exchange(self, request, call)

@@ -278,6 +278,44 @@ async def test_a_request_that_waits_for_its_route_keeps_its_body() -> None:
         assert b"\r\n\r\nabcdefGET " in behind.seen
 
 
+async def test_requests_behind_one_that_waits_for_its_route_wait_for_its_answer() -> None:
+    asked = asyncio.Event()
+
+    def in_order(data: bytes) -> bytes | None:
+        if not data.endswith(b"\r\n\r\n"):
+            return None
+        asked.set()
+        path = data.split(b" ", 2)[1]
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(path), path)
+
+    wanted = [b"/%d" % number for number in range(4)]
+    async with (
+        upstream(in_order) as behind,
+        engine(behind.port) as (way, port, _),
+        connected(port) as client,
+    ):
+        way.slow = asyncio.Event()
+        client.writer.write(b"".join(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % one for one in wanted))
+        asyncio.get_running_loop().call_later(0.05, way.slow.set)
+        assert [(await client.answer())[1] for _ in wanted] == wanted
+        assert len(behind.connections) == 1
+
+
+async def test_a_request_that_waited_for_its_route_has_the_time_of_any_other() -> None:
+    settings = ListenerSettings(head_timeout_s=0.1)
+    async with (
+        upstream(lambda _: None) as behind,
+        engine(behind.port, settings=settings) as (way, port, listener),
+        connected(port) as client,
+    ):
+        way.slow = asyncio.Event()
+        way.slow.set()
+        client.writer.write(GET)
+        await behind.saw(len(GET))
+        (connection,) = listener._connections
+        assert connection.deadline == 0.0
+
+
 async def test_expect_continue_is_answered_here() -> None:
     async with (
         upstream() as behind,
