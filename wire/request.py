@@ -55,8 +55,8 @@ _USUAL_CONNECTION: Final = re.compile(rb"\r\n[Cc]onnection: (?:(close)|[Kk]eep-[
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z._~!$&'()*+;=%-]{1,255})(?::[0-9]{1,5})?"
 )
-# RFC 9110, 9.3.8 and 7.6.2
-_HOP_METHODS: Final = frozenset({b"TRACE", b"OPTIONS"})
+# RFC 9110, 9.3.6, 9.3.8 and 7.6.2
+_HOP_METHODS: Final = frozenset({b"CONNECT", b"TRACE", b"OPTIONS"})
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*)([/?].*)?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")  # under 2^63, whatever the digits
 
@@ -145,10 +145,10 @@ def read_request_head(head: bytes, limits: Limits) -> RequestHead:
         request.host = host
     else:
         _read_framing(request, limits)
+    if method in _HOP_METHODS:
+        _refuse_hop_method(request, limits)
     if target[:1] != b"/":
         _read_odd_target(request)
-    if method in _HOP_METHODS and not limits.hop_methods:
-        _refuse_hop_method(request)
     if limits.host_required and not request.host and request.minor == 1:
         raise BadRequest("Host is missing")
     return request
@@ -264,10 +264,8 @@ def _read_transfer_encoding(request: RequestHead, seen: list[bytes]) -> None:
 def _read_odd_target(request: RequestHead) -> None:
     """Targets that are not in origin form: absolute (as an http_proxy sends them), `*` for OPTIONS.
 
-    No CONNECT.
+    CONNECT's own form was refused before.
     """
-    if request.method == b"CONNECT":
-        raise BadRequest("CONNECT is not offered", 405)
     absolute = _ABSOLUTE.fullmatch(request.target)
     if absolute is not None:
         authority, rest = absolute.groups()
@@ -281,7 +279,11 @@ def _read_odd_target(request: RequestHead) -> None:
         raise BadRequest("the request target is neither a path nor an absolute URL")
 
 
-def _refuse_hop_method(request: RequestHead) -> None:
+def _refuse_hop_method(request: RequestHead, limits: Limits) -> None:
+    if request.method == b"CONNECT":  # whatever its target: behind a 2xx it would be a tunnel
+        raise BadRequest("CONNECT is not offered", 405)
+    if limits.hop_methods:
+        return
     if request.method == b"TRACE":
         raise BadRequest("TRACE is not offered", 405)
     if first_value(request.block, b"max-forwards") is not None:

@@ -261,7 +261,11 @@ ATTACKS: Final[dict[int, Attack]] = {
         "400",
         ("a star for GET", "a fragment", "a raw high byte", "NUL in the target"),
     ),
-    54: Attack("methods that ask the way", "405", ("CONNECT", "TRACE", "OPTIONS that counts hops")),
+    54: Attack(
+        "methods that ask the way",
+        "405",
+        ("CONNECT", "CONNECT to a path", "TRACE", "OPTIONS that counts hops"),
+    ),
     55: Attack(
         "heads without an end",
         "431 or 414, memory bounded",

@@ -347,6 +347,7 @@ STARTS = [
     _start("no slash", b"GET a HTTP/1.1", 400, "RFC 9112, 3.2"),
     _start("a star for GET", b"GET * HTTP/1.1", 400, "llhttp lets it pass"),
     _start("CONNECT", b"CONNECT a.example:80 HTTP/1.1", 405, "no tunnels"),
+    _start("CONNECT to a path", b"CONNECT / HTTP/1.1", 405, "llhttp lets it pass"),
     _start("TRACE", b"TRACE / HTTP/1.1", 405, "RFC 9110, 9.3.8: it shows what hops have added"),
     Case(
         "OPTIONS that counts hops",
