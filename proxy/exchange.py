@@ -235,10 +235,7 @@ class Exchange:
         tunnel.start(head + rest)
 
     def on_response_head(self, response: ResponseHead) -> bool:
-        """The answer begins. False: the call tries again, and the connection is closed.
-
-        Raises: BadResponse, from reading the head's Connection line.
-        """
+        """The answer begins. False: the call has other plans, and the connection is closed."""
         verdict = self.call.on_response(response, replayable=self._may_replay())
         if isinstance(verdict, Again):
             self._drop_upstream()

@@ -152,7 +152,8 @@ def _learn(last: RequestHead) -> None:
 def read_answer_again(last: ResponseHead, data: bytes) -> ResponseHead | None:
     """The head of an answer that differs from the last in its length, or in values that may.
 
-    None: it differs in more, or is not whole; then it gets a closer look.
+    None: it differs in more, is not whole, or is too long to be compared; then it gets a closer
+    look.
     """
     end = data.find(HEAD_END)
     if end < 0 or end > LINES_BYTES_MAX:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from wire.errors import BadRequest, BadResponse
-from wire.head import HEAD_END, HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
+from wire.head import HOP_BY_HOP, connection_tokens, drop_pattern, without_nominated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,9 @@ _MARKS: Final = re.compile(
 _FRAMED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"upgrade"})
 # What tells of the way behind us, besides our own family.
 _INSIDE: Final = frozenset({b"via", b"server-timing", b"traceresponse"})
-# What servers of HTTP/1.1 say that need not: taken out without a pattern.
-_KEEP_ALIVE_LINE: Final = b"\r\nConnection: keep-alive"
+# What servers of HTTP/1.1 say that need not. A whole line: what is left of a longer one would join
+# the line before it.
+_KEEP_ALIVE_LINE: Final = re.compile(rb"\r\nConnection: keep-alive(?=\r|\Z)")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _DIGITS_MAX: Final = 18
 _HOP_BY_HOP_LINES: Final = drop_pattern(*HOP_BY_HOP)
@@ -53,6 +54,7 @@ class ResponseHead:
     bodyless = False
     nominated: Sequence[bytes] = ()
     hops = False  # whether a line must not go further
+    cut = False  # whether `block` lacks one that was read, and need not go further
     plain = True  # whether no line tells of the way behind us
     sent = b""  # the bytes it was read from
     # Their lines, once another head was compared with them one by one: what those begin with whose
@@ -83,8 +85,8 @@ class ResponseHead:
 
     def with_other_values(self, block: bytes, sent: bytes, length: int) -> ResponseHead:
         """A head that says the same but for its length, and values that framing skips."""
-        if len(self.block) < len(self.sent) - len(self.line) - len(HEAD_END):
-            block = block.replace(_KEEP_ALIVE_LINE, b"", 1)
+        if self.cut:
+            block = _KEEP_ALIVE_LINE.sub(b"", block)
         other = ResponseHead.__new__(ResponseHead)
         other.__dict__.update(self.__dict__)  # a third of what __init__ and the rest cost
         other.block, other.sent, other.content_length = block, sent, length
@@ -155,7 +157,8 @@ def _read_framing(response: ResponseHead, *, http_1_0: bool) -> None:
 def _read_connection(response: ResponseHead, value: bytes, more: list[bytes]) -> None:
     if value == b"keep-alive":
         response.keep_alive = True
-        block = response.block.replace(_KEEP_ALIVE_LINE, b"", 1)
+        block = _KEEP_ALIVE_LINE.sub(b"", response.block)
+        response.cut = response.cut or len(block) < len(response.block)
         response.hops = response.hops or len(block) == len(response.block)
         response.block = block
         return

@@ -98,6 +98,16 @@ FRAMING = [
         reused=True,
         never=b"0005",
     ),
+    Answer(
+        "a Connection line that begins like another",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive0\r\n"
+        b"Connection: keep-alive\r\n\r\nhello",
+        (200,),
+        "what is cut of it must not make a length longer",
+        body=b"hello",
+        reused=True,
+        never=b"50",
+    ),
 ]
 
 HEADS = [

@@ -203,20 +203,28 @@ def answer_facts(response: ResponseHead) -> list[object]:
     return [getattr(response, name) for name in ANSWER_FACTS]
 
 
-def answer_of(lines: list[tuple[bytes, bytes, bytes]]) -> bytes:
-    return b"HTTP/1.1 200 OK" + b"".join(b"\r\n%b%b%b" % line for line in lines) + b"\r\n\r\n"
+def answer_of(lines: list[tuple[bytes, bytes, bytes]], status: bytes = b"HTTP/1.1 200 OK") -> bytes:
+    return status + b"".join(b"\r\n%b%b%b" % line for line in lines) + b"\r\n\r\n"
+
+
+KEEP_ALIVE = (b"Connection", b": ", b"keep-alive")
+STATUSES = st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 203 "])
 
 
 @given(
-    st.lists(st.tuples(ANSWER_NAMES, st.sampled_from([b": ", b":"]), VALUES), max_size=5),
+    st.lists(
+        st.tuples(ANSWER_NAMES, st.sampled_from([b": ", b":"]), VALUES) | st.just(KEEP_ALIVE),
+        max_size=5,
+    ),
+    STATUSES,
     st.data(),
 )
 def test_an_answer_with_other_values_reads_as_it_would_have_read_alone(
-    lines: list[tuple[bytes, bytes, bytes]], data: st.DataObject
+    lines: list[tuple[bytes, bytes, bytes]], status: bytes, data: st.DataObject
 ) -> None:
     at = data.draw(st.integers(0, len(lines)))
     lines = [*lines[:at], (b"Content-Length", b": ", b"5"), *lines[at:]]
-    last = answer_carefully(answer_of(lines))
+    last = answer_carefully(answer_of(lines, status))
     for _ in range(3):
         if last is None:
             return
@@ -225,12 +233,25 @@ def test_an_answer_with_other_values_reads_as_it_would_have_read_alone(
         name = data.draw(st.just(name) | ANSWER_NAMES)
         value = data.draw(VALUES | st.integers(0, 10**20).map(lambda n: b"%d" % n))
         lines = [*lines[:at], (name, colon, value), *lines[at + 1 :]]
-        head = answer_of(lines)
+        head = answer_of(lines, status)
         last = read_answer_again(last, head + b"body")
         if last is not None:
             alone = answer_carefully(head)
             assert alone is not None
             assert answer_facts(last) == answer_facts(alone)
+
+
+@pytest.mark.parametrize("lines", [[KEEP_ALIVE], [KEEP_ALIVE, KEEP_ALIVE]])
+@pytest.mark.parametrize("status", [b"HTTP/1.1 200 OK", b"HTTP/1.1 203 ", b"HTTP/1.1 203"])
+def test_what_is_cut_of_an_answer_is_cut_of_the_next(
+    status: bytes, lines: list[tuple[bytes, bytes, bytes]]
+) -> None:
+    lines = [*lines, (b"Content-Length", b": ", b"5")]
+    last = answer_carefully(answer_of([*lines, (b"X", b": ", b"1")], status))
+    assert last is not None
+    again = read_answer_again(last, answer_of([*lines, (b"X", b": ", b"2")], status))
+    assert again is not None
+    assert again.end_to_end() == b"\r\nContent-Length: 5\r\nX: 2"
 
 
 def test_an_answer_of_another_length_and_time_is_read_again() -> None:
