@@ -1,6 +1,7 @@
 """Properties of the readers: any bytes are spans or one error; two readers agree."""
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -177,6 +178,21 @@ def test_a_consumer_that_was_a_client_too_keeps_its_duration() -> None:
     }
     [client, _] = formats.decode_v1_json(json.dumps([span]).encode()).spans
     assert (client.timestamp, client.duration) == (1100, 500)
+
+
+def test_a_v1_span_of_many_services_is_read_in_a_moment() -> None:
+    events = [
+        {"timestamp": number, "value": "x", "endpoint": {"serviceName": f"s{number % 20_000}"}}
+        for number in range(1, 40_001)
+    ]
+    tags = [{"key": f"k{number}", "value": "", "endpoint": {}} for number in range(40_000)]
+    body = [{"traceId": "1", "id": "2", "annotations": events, "binaryAnnotations": tags}]
+    began = time.process_time()
+    spans = formats.decode_v1_json(json.dumps(body).encode()).spans
+    assert time.process_time() - began < 3  # a minute, where each is looked for among all
+    assert len(spans) == 20_000
+    assert len(spans[0].tags or ()) == 40_000
+    assert [len(one.annotations or ()) for one in spans] == [2] * 20_000
 
 
 def test_a_container_that_nests_without_end_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Merging, trees, links, clock skew and the critical path."""
 
+import time
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -9,10 +10,10 @@ from tests.kits.span_store import span
 from tests.tracing.pages_data import traffic
 from tracing.pipeline.decode.v2_json import decode_lenient
 from tracing.pipeline.links import Link, links_of
-from tracing.pipeline.model import Kind, V2Endpoint, V2Span, to_json
+from tracing.pipeline.model import Kind, V2Annotation, V2Endpoint, V2Span, to_json
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.skew import correct
-from tracing.pipeline.tree import Tree, build, merge
+from tracing.pipeline.tree import Tree, build, known, merge
 from tracing.ui.compare import Comparison
 from tracing.ui.critical import critical_path
 from tracing.ui.graph import lay_out
@@ -101,6 +102,27 @@ def test_links_know_one_span_of_an_id_as_the_real_server_does() -> None:
     servers = [span(1, 2, kind=kind, service="b") for kind in ("SERVER", "CONSUMER")]
     servers[1].shared = True
     assert links_of([[span(1, 1), first, *servers]]) == []
+
+
+def test_a_span_of_many_parts_is_joined_in_a_moment() -> None:
+    parts = []
+    for number in range(1, 20_001):
+        part = span(1, 1, service="a", tags={f"k{number}": ""})
+        part.annotations = [V2Annotation(number, "x")]
+        parts.append(part)
+    began = time.process_time()
+    [joined] = merge(parts)
+    assert time.process_time() - began < 2  # a minute and more, where each part is sorted in anew
+    assert len(joined.annotations or ()) == len(joined.tags or ()) == 20_000
+
+
+def test_what_hangs_from_a_second_root_of_one_id_is_left_out_in_a_moment() -> None:
+    first = span(1, 1, service="a", kind="SERVER")
+    trace = [first, span(1, 1, service="b"), span(1, 30_001, parent=1)]
+    trace += [span(1, number + 1, parent=number, service="a") for number in range(1, 30_000)]
+    began = time.process_time()
+    assert [one.id for one in known(merge(trace))] == [first.id]
+    assert time.process_time() - began < 2  # a minute, where each step down looks at all
 
 
 def placed(made: V2Span, ip: str) -> V2Span:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tracing.pipeline.model import V2Endpoint, V2Span
+from tracing.pipeline.model import V2Annotation, V2Endpoint, V2Span
 from tracing.pipeline.normalise import sorted_annotations, sorted_tags
 
 _NOBODY: Final = -1
@@ -50,23 +50,28 @@ def _join_endpoints(first: V2Endpoint | None, second: V2Endpoint | None) -> V2En
     return V2Endpoint(*_filled(_place(first), _place(second)))
 
 
-def _join(first: V2Span, second: V2Span) -> V2Span:
-    """One span of two parts: the first's values, its gaps filled from the second."""
-    return V2Span(
-        trace_id=first.trace_id,
-        parent_id=first.parent_id or second.parent_id,
-        id=first.id,
-        kind=first.kind or second.kind,
-        name=first.name or second.name,
-        timestamp=first.timestamp or second.timestamp,
-        duration=first.duration or second.duration,
-        local_endpoint=_join_endpoints(first.local_endpoint, second.local_endpoint),
-        remote_endpoint=_join_endpoints(first.remote_endpoint, second.remote_endpoint),
-        annotations=sorted_annotations([*(first.annotations or ()), *(second.annotations or ())]),
-        tags=sorted_tags({**(first.tags or {}), **(second.tags or {})}),
-        debug=first.debug or second.debug,
-        shared=first.shared or second.shared,
-    )
+def _join(parts: Sequence[V2Span]) -> V2Span:
+    """One span of its parts: the first's values, its gaps filled from those behind it."""
+    if len(parts) == 1:
+        return parts[0]
+    span = _copy(parts[0])
+    notes: list[V2Annotation] = []
+    tags: dict[str, str] = {}
+    for part in parts:
+        span.parent_id = span.parent_id or part.parent_id
+        span.kind = span.kind or part.kind
+        span.name = span.name or part.name
+        span.timestamp = span.timestamp or part.timestamp
+        span.duration = span.duration or part.duration
+        span.local_endpoint = _join_endpoints(span.local_endpoint, part.local_endpoint)
+        span.remote_endpoint = _join_endpoints(span.remote_endpoint, part.remote_endpoint)
+        span.debug = span.debug or part.debug
+        span.shared = span.shared or part.shared
+        notes += part.annotations or ()
+        tags |= part.tags or {}
+    # Once, and not with each part: of one span there may be 100,000.
+    span.annotations, span.tags = sorted_annotations(notes), sorted_tags(tags)
+    return span
 
 
 def merge(spans: Sequence[V2Span]) -> list[V2Span]:
@@ -98,24 +103,30 @@ def _with_trace(span: V2Span, trace_id: str) -> V2Span:
 
 def _joined(parts: Sequence[V2Span]) -> list[V2Span]:
     """The spans that share one id, their parts joined. Shape: parts in _order."""
-    out = [parts[0]]
-    known = _place(parts[0].local_endpoint)  # of the span being joined, of all its parts
-    original_shared = bool(parts[0].shared)
+    out: list[V2Span] = []
+    same = [parts[0]]  # of the span being joined
+    known, shared = _place(parts[0].local_endpoint), bool(parts[0].shared)
     for part in parts[1:]:
-        last = out[-1]
-        place, shared = _place(part.local_endpoint), bool(part.shared)
-        if original_shared == shared and _agree(known, place):
+        place = _place(part.local_endpoint)
+        if shared == bool(part.shared) and _agree(known, place):
             known = _filled(known, place)
-            out[-1] = _join(last, part)
+            same.append(part)
             continue
-        known, original_shared = place, shared
-        span = _copy(part)
-        if last.kind == "CLIENT" and span.kind == "SERVER":
-            span.shared = True
-        if span.shared and span.parent_id is None:
-            span.parent_id = last.parent_id
-        out.append(span)
+        out.append(_join(same))
+        same = [_beside(out[-1], part)]
+        known, shared = place, bool(part.shared)
+    out.append(_join(same))
     return out
+
+
+def _beside(caller: V2Span, part: V2Span) -> V2Span:
+    """A part as it stands behind another span of its id."""
+    span = _copy(part)
+    if caller.kind == "CLIENT" and span.kind == "SERVER":
+        span.shared = True
+    if span.shared and span.parent_id is None:
+        span.parent_id = caller.parent_id
+    return span
 
 
 # A struct without garbage collection: nothing that a row points at knows of rows, and to collect
@@ -210,15 +221,26 @@ def known(spans: Sequence[V2Span]) -> Sequence[V2Span]:
     root = next(filter(_is_root, in_order), None)
     last = {_key(span): span for span in in_order if span is not root}
     below = list(last.values())
+    if root is None:
+        return below
+    twin = last.get(_key(root))
+    gone = set[int]() if twin is None else _with_all_below(below, twin)
+    return [root, *(span for at, span in enumerate(below) if at not in gone)]
+
+
+def _with_all_below(spans: Sequence[V2Span], top: V2Span) -> set[int]:
+    """The numbers of a span and of all that hang from it."""
+    hanging: dict[int, list[int]] = {}
+    for at, parent in enumerate(_parents(spans, _NOBODY)):
+        hanging.setdefault(parent, []).append(at)
     gone = set[int]()
-    if root is not None and (twin := last.get(_key(root))) is not None:
-        parents = _parents(below, _NOBODY)
-        more = {below.index(twin)}
-        while more:
-            gone |= more
-            more = {at for at, parent in enumerate(parents) if parent in more} - gone
-    left = [span for at, span in enumerate(below) if at not in gone]
-    return left if root is None else [root, *left]
+    more = [next(at for at, span in enumerate(spans) if span is top)]
+    while more:
+        at = more.pop()
+        if at not in gone:
+            gone.add(at)
+            more += hanging.get(at, ())
+    return gone
 
 
 def _key(span: V2Span) -> object:

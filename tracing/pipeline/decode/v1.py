@@ -68,6 +68,7 @@ class _Conversion:
     def __init__(self, source: V1Span) -> None:
         self._source = source
         self._out: list[V2Span] = [self._new(None)]
+        self._by_service: dict[str | None, V2Span] = {}  # the first of each
         self._core: dict[str, V1Event] = {}
 
     def spans(self) -> list[V2Span]:
@@ -90,8 +91,6 @@ class _Conversion:
             name=source.name,
             local_endpoint=endpoint,
             debug=source.debug,
-            annotations=[],
-            tags={},
         )
 
     def _at(self, endpoint: V2Endpoint | None) -> V2Span:
@@ -101,15 +100,15 @@ class _Conversion:
             return first
         if first.local_endpoint is None:
             first.local_endpoint = endpoint
+            self._by_service[endpoint.service_name] = first
             return first
-        for span in self._out:
-            if span.service == endpoint.service_name:
-                return span
-        return self._split(endpoint)
+        return self._by_service.get(endpoint.service_name) or self._split(endpoint)
 
     def _split(self, endpoint: V2Endpoint | None) -> V2Span:
         span = self._new(endpoint)
         self._out.append(span)
+        if endpoint is not None:
+            self._by_service.setdefault(endpoint.service_name, span)
         return span
 
     # ── events ───────────────────────────────────────────────────────────────────────────────
@@ -222,7 +221,8 @@ class _Conversion:
                 continue
             span = self._at(tag.endpoint)
             if tag.key != "lc" or tag.value:  # an empty lc only says where the span was
-                span.tags = {**(span.tags or {}), tag.key: tag.value}
+                span.tags = span.tags or {}
+                span.tags[tag.key] = tag.value
         self._place(marks.get("ca"), marks.get("sa"), marks.get("ma"))
 
     def _place(self, ca: V2Endpoint | None, sa: V2Endpoint | None, ma: V2Endpoint | None) -> None:
@@ -249,7 +249,8 @@ class _Conversion:
 
 
 def _annotate(span: V2Span, event: V1Event) -> None:
-    span.annotations = [*(span.annotations or ()), V2Annotation(event.timestamp, event.value)]
+    span.annotations = span.annotations or []
+    span.annotations.append(V2Annotation(event.timestamp, event.value))
 
 
 def _same_service(first: V1Event, second: V1Event) -> bool:
