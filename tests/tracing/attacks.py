@@ -78,6 +78,8 @@ ATTACKS: Final[dict[int, Attack]] = {
             _BAD + "test_large_tags_are_kept_whole_or_cut_as_told",
             _BAD + "test_a_key_that_comes_twice_counts_once",
             _BAD + "test_bad_utf8_is_kept_with_marks",
+            _BAD + "test_long_texts_are_not_remembered",
+            "test_decoders.py::test_a_v1_span_of_many_services_is_read_in_a_moment",
         ),
     ),
     109: Attack(
@@ -106,6 +108,8 @@ ATTACKS: Final[dict[int, Attack]] = {
         (
             "test_trees.py::test_any_trace_can_be_shown",
             "test_trees.py::test_counting_never_fails_and_errors_are_calls",
+            "test_trees.py::test_a_span_of_many_parts_is_joined_in_a_moment",
+            "test_trees.py::test_what_hangs_from_a_second_root_of_one_id_is_left_out_in_a_moment",
             "pages/test_large.py::test_ten_thousand_spans_deep_is_shown_within_a_second",
             _BAD + "test_a_trace_of_a_hundred_thousand_spans_is_read_at_once",
         ),

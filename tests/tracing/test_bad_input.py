@@ -5,6 +5,7 @@ import contextlib
 import resource
 import struct
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,8 +20,11 @@ from tests.kits.receivers import LATER, PACKED, RECEIVERS, REFUSED, TAKEN, TOO_L
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
 from tracing.pipeline.intake import FullError, Intake
+from tracing.pipeline.model import V2Endpoint, V2Span
+from tracing.pipeline.normalise import normalised
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.tags import TagRules
 
 TRACE = "463ac35c9f6413ad48485a3953bb6124"
 GOOD: dict[str, Any] = {"traceId": TRACE, "id": "a2fb4a1d1a96d312", "name": "get", "timestamp": 5}
@@ -158,6 +162,22 @@ async def spans(collector: Collector, trace: str = TRACE) -> list[Any]:
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{collector.url}/api/v2/trace/{trace}")
     return list(answer.json()) if answer.status_code == 200 else []
+
+
+def test_long_texts_are_not_remembered() -> None:
+    rules = TagRules(["authorization"])
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            long = f"{number}." + "x" * 100_000
+            place = V2Endpoint(long, long, long)
+            one = V2Span(TRACE, id="a2fb4a1d1a96d312", local_endpoint=place, tags={long: "v"})
+            assert normalised(one).service == long
+            rules.apply(one)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 5_000_000  # of 20 MB and more that came by
 
 
 async def test_a_key_that_comes_twice_counts_once(collector: Collector) -> None:

@@ -15,10 +15,13 @@ _IPV4: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3
 _MAPPED: Final = re.compile(r"::(?:ffff:|0000:)?(?=[0-9.]+\Z)", re.IGNORECASE)
 _GROUP: Final = re.compile("[0-9a-fA-F]{1,4}")
 _GROUPS: Final = 8
+_ADDRESS_CHARS_MAX: Final = 39  # eight groups of four digits; every other form is shorter
 _ID_DIGITS: Final = 16
 _TRACE_ID_DIGITS: Final = 32
 _IDS: Final = re.compile("[0-9a-f]{16}(?:[0-9a-f]{16})? [0-9a-f]{16} [0-9a-f]{16}")
 _ZEROS: Final = "0" * _ID_DIGITS  # zero itself, or a half that may have to go
+_PLACES_MAX: Final = 4096
+_PLACE_CHARS_MAX: Final = 256
 _NO_PARENT: Final = "f" * 16
 
 
@@ -100,9 +103,13 @@ def show_ipv6(groups: list[int]) -> str:
     return f"{left}::{right}"
 
 
-@lru_cache(maxsize=4096)
 def address(text: str) -> tuple[str | None, str | None]:
     """(ipv4, ipv6) of a text address; both None where it cannot be read."""
+    return _address(text) if len(text) <= _ADDRESS_CHARS_MAX else (None, None)
+
+
+@lru_cache(maxsize=4096)
+def _address(text: str) -> tuple[str | None, str | None]:
     if ":" in text and "." in text:
         mapped = _MAPPED.match(text)
         if mapped is None:
@@ -149,11 +156,35 @@ def endpoint(
     return V2Endpoint(name, four, six, port)
 
 
-# Few places make all the spans of a trace; the bound is for those who write a port a connection.
-@lru_cache(maxsize=4096)
+class _Places:
+    """Endpoints by what they were made of: few places make all the spans of a trace.
+
+    The bounds are for those who write a port a connection, or a book into a name: some 4 MB.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[V2Endpoint, V2Endpoint | None] = {}
+
+    def add(self, place: V2Endpoint) -> V2Endpoint | None:
+        """The endpoint, remembered where it is short."""
+        made = endpoint(place.service_name, place.ipv4, place.ipv6, place.port)
+        made = place if made == place else made
+        texts = (place.service_name, place.ipv4, place.ipv6)
+        if sum(len(text) for text in texts if text) <= _PLACE_CHARS_MAX:
+            if len(self.known) >= _PLACES_MAX:
+                self.known.clear()
+            self.known[place] = made
+        return made
+
+
+_places: Final = _Places()
+
+
 def _endpoint_of(place: V2Endpoint) -> V2Endpoint | None:
-    made = endpoint(place.service_name, place.ipv4, place.ipv6, place.port)
-    return place if made == place else made
+    try:
+        return _places.known[place]
+    except KeyError:
+        return _places.add(place)
 
 
 def _utf16(text: str) -> bytes:

@@ -11,6 +11,8 @@ from tracing.pipeline.model import V2Annotation, V2Span
 REDACTED: Final = "[redacted]"
 CUT_TAG: Final = "weir.dropped_tags"
 _KEYS_REMEMBERED: Final = 4096
+_KEY_CHARS_REMEMBERED: Final = 256
+_NOTHING: Final = "(?!)"
 _ELLIPSIS: Final = "…"
 # What says that a span failed outlives every bound, else a bound would hide failures.
 _ALWAYS: Final = "error"
@@ -32,9 +34,9 @@ class TagRules:
         chars_max: int | None = None,
         tags_max: int | None = None,
     ) -> None:
-        keys = [translate(pattern) for pattern in redact_keys]
-        found = re.compile("|".join(keys), re.IGNORECASE).match if keys else None
-        self._is_secret = lru_cache(_KEYS_REMEMBERED)(lambda key: bool(found and found(key)))
+        keys = "|".join(map(translate, redact_keys))
+        self._found = re.compile(keys or _NOTHING, re.IGNORECASE).match
+        self._found_short = lru_cache(_KEYS_REMEMBERED)(self._found)
         # Apart, because each may have groups and flags of its own.
         self._secrets = [re.compile(pattern) for pattern in redact_values]
         self._chars_max = chars_max
@@ -74,6 +76,10 @@ class TagRules:
         if dropped:
             tags[CUT_TAG] = str(dropped)
         return tags
+
+    def _is_secret(self, key: str) -> bool:
+        find = self._found_short if len(key) <= _KEY_CHARS_REMEMBERED else self._found
+        return find(key) is not None
 
     def _text(self, text: str) -> str:
         # First what is secret, then the bound: half a secret would not be found.
