@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from config import ConfigError, Model, load
@@ -30,11 +30,6 @@ def outcome(model: type[Model], text: str) -> Model | ConfigError:
         return error
 
 
-# The machine may be busy; how long an example takes is no property of the code.
-at_leisure = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@at_leisure
 @given(st.text() | YAMLISH, st.sampled_from([Linker, Tree]))
 @example("{", Linker)
 @example("? ", Linker)
@@ -48,7 +43,6 @@ def test_any_text_gives_a_value_or_problems_in_the_text(text: str, model: type[M
         assert all(1 <= p.line <= len(text) + 1 and p.column >= 1 for p in found.problems)
 
 
-@at_leisure
 @given(st.dictionaries(KEYS, VALUES, max_size=5), st.sampled_from([Linker, Tree, Router]))
 def test_json_and_yaml_of_any_values_have_the_same_outcome(
     value: dict[str, object], model: type[Model]

@@ -195,7 +195,7 @@ NAMES: st.SearchStrategy[str] = st.text("abcXYZ-_", min_size=1, max_size=8).filt
 VALUES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=8), st.lists(st.integers(0, 200), max_size=4))
 def test_any_headers_in_any_pieces_come_back_in_order(
     echo: DemoApp, fields: list[tuple[str, str]], cuts: list[int]

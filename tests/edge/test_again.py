@@ -86,7 +86,10 @@ class Client:
             self._sock = None
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.sampled_from(PLAIN) | st.sampled_from(ASKED), min_size=2, max_size=8))
 def test_a_request_is_judged_as_if_it_had_come_alone(stage: Set, attempts: list[Attempt]) -> None:
     together = Client(stage)

@@ -175,7 +175,6 @@ def test_deeply_nested_results_can_be_compared_and_shown() -> None:
     assert isinstance(bound(f"/s => {deep}; /a => /#/fs/web", "/s"), Ok)
 
 
-@settings(deadline=None)
 @given(dtabs, paths)
 def test_binding_any_table_ends_and_holds_no_alts(table: Dtab, path: Path) -> None:
     state = bind(path, table, NAMERS).state
@@ -184,7 +183,7 @@ def test_binding_any_table_ends_and_holds_no_alts(table: Dtab, path: Path) -> No
         assert all(isinstance(leaf, Bound) for leaf in leafs(state.value))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=30), st.data())
 def test_delegating_any_loops_ends(names: list[str], data: st.DataObject) -> None:
     tree = st.sampled_from(["/a", "/b", "/c", "/a & /b", "/b | /c", "/#/fs/web", "~", "!"])

@@ -79,7 +79,7 @@ def test_a_weight_of_nothing_is_a_reason() -> None:
     assert found[1].endswith("[its weight is 0]")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(dtabs, paths)
 def test_the_explanation_ends_where_binding_does(table: Dtab, path: Path) -> None:
     bound = bind(path, table, NAMERS).state

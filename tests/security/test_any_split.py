@@ -15,7 +15,8 @@ from tests.security.cases import CASES
 from tests.security.streams import a_stream, alike
 
 PLENTY = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 STREAMS = st.one_of(
     st.sampled_from([case.sent for case in CASES if len(case.sent) < 3_000]),
