@@ -22,13 +22,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from tests.kits.receivers import RECEIVERS, TAKEN
+from tests.kits.running import until
 from tests.kits.zipkin_bodies import scribe_log, thrift_span
 from weir.commands.collector import collector as collector_command
 
 if TYPE_CHECKING:
     from tracing.pipeline.collector import Collector
-
-_START_WITHIN_S = 30.0
 
 
 def asked(*options: str) -> Result:
@@ -59,21 +58,23 @@ class Process:
             env=os.environ | env,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + _START_WITHIN_S
-        while not self._ready.exists():
+
+        def ready() -> bool:
+            assert self.process is not None
             assert self.process.poll() is None, "the collector ended"
-            assert time.monotonic() < deadline, "no ready file"
-            time.sleep(0.01)
+            return self._ready.exists()
+
+        until(ready)
         self.told = json.loads(self._ready.read_text())
         self.url = self.told["collector"]
 
     def end(self, number: int) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(30)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, trust_env=False)
+        return httpx.get(self.url + path, trust_env=False, timeout=60)
 
 
 @pytest.fixture
@@ -204,7 +205,7 @@ def test_it_takes_no_more_connections_than_files_that_may_be_open(collector: Pro
         assert process.stderr is not None
         said = process.stderr.readline().decode()
         process.terminate()
-        process.wait(10)
+        process.wait(30)
     assert said == (
         "weir collector: 50 connections a port at most, because 328 files may be open (ulimit -n)\n"
     )
@@ -229,6 +230,7 @@ class Senders:
         self.acknowledged: list[int] = []
         self.tried: list[int] = []
         self.by_scribe = 0
+        self._by_scribe = scribe_port is not None
         self._stop = threading.Event()
         self._numbers: Callable[[], int] = iter(range(first, 1 << 60, 20)).__next__
         self._lock = threading.Lock()
@@ -273,6 +275,15 @@ class Senders:
             except (httpx.HTTPError, OSError):
                 return
 
+    def until(self, acknowledged: int) -> None:
+        """Wait until so many batches were taken, and one of them by scribe where that is spoken."""
+        until(
+            lambda: (
+                len(self.acknowledged) >= acknowledged
+                and (not self._by_scribe or 0 < self.by_scribe < len(self.acknowledged))
+            )
+        )
+
     def stop(self) -> None:
         self._stop.set()
         for thread in self._threads:
@@ -289,7 +300,8 @@ def test_what_was_acknowledged_survives_being_killed(collector: Process) -> None
         collector.start()
         senders = Senders(collector.url, 1 + 20 * len(tried))
         # How long it runs is the point of the test: it must be hit at any moment.
-        time.sleep(dice.uniform(0.05, 0.4))
+        senders.until(dice.randint(2, 60))
+        time.sleep(dice.uniform(0.0, 0.02))
         collector.end(signal.SIGKILL)
         senders.stop()
         acknowledged += senders.acknowledged

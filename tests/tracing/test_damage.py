@@ -1,6 +1,8 @@
 """A store whose files were damaged: what is whole is kept, and the ledger balances."""
 
-import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,18 +13,34 @@ from tracing.pipeline.store.sqlite import SqliteStore
 BLOCKS = 40
 
 
+# Killed at once, so that the index, which follows within a second, knows of nothing.
+SHORT_LIFE = f"""
+import asyncio, os, signal, sys
+from pathlib import Path
+
+from tests.kits.span_store import span
+from tracing.pipeline.batch import batch_of
+from tracing.pipeline.store.sqlite import SqliteStore
+
+async def live():
+    batches = [batch_of([span(n, tags={{"n": "x" * 3_000}})]) for n in range(1, {BLOCKS + 1})]
+    store = SqliteStore(Path(sys.argv[1]))
+    for batch in batches:
+        await store.append(batch)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(live())
+"""
+
+
 async def killed(folder: Path) -> Path:
-    """The files of a store that was killed, its last blocks in the log alone."""
+    """The files of a store whose process was killed, its blocks in the log alone."""
     path = folder / "spans"
-    store = SqliteStore(path)
-    for number in range(1, BLOCKS + 1):
-        await store.append(batch_of([span(number, tags={"n": "x" * 3_000})]))
-    copy = folder / "copy"
-    for end in ("", "-wal"):
-        shutil.copy(f"{path}{end}", f"{copy}{end}")
-    shutil.copytree(f"{path}-log", f"{copy}-log")
-    await store.aclose()
-    return copy
+    done = subprocess.run(  # noqa: ASYNC221 - there is nothing else to do
+        [sys.executable, "-c", SHORT_LIFE, str(path)], check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    return path
 
 
 def damage(path: Path, how: Callable[[bytes], bytes]) -> None:

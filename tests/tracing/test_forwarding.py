@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from config import ConfigError, load
+from tests.kits.running import until
 from tests.kits.span_store import span
 from tests.tracing.test_collector_process import Process, Senders
 from tests.tracing.test_tail import ledger
@@ -242,18 +243,16 @@ async def test_killed_under_load_with_tail_and_export_the_ledger_balances(
             await asyncio.to_thread(forwarding.start)
             port = forwarding.told["scribe_port"]
             senders = Senders(forwarding.url, 1 + 20 * len(tried), port)
-            await asyncio.sleep(dice.uniform(0.05, 0.4))
+            await asyncio.to_thread(senders.until, dice.randint(2, 60))
             await asyncio.to_thread(ledger, forwarding)
+            await asyncio.sleep(dice.uniform(0.0, 0.02))
             await asyncio.to_thread(forwarding.end, signal.SIGKILL)
             await asyncio.to_thread(senders.stop)
             acknowledged += senders.acknowledged
             tried += senders.tried
             by_scribe += senders.by_scribe
         await asyncio.to_thread(forwarding.start)
-        deadline = time.monotonic() + 60
-        while (told := await asyncio.to_thread(ledger, forwarding))["since_start"]["queued"]:
-            assert time.monotonic() < deadline, told
-            await asyncio.sleep(0.05)
+        told = await asyncio.to_thread(until, lambda: all_sent(forwarding), 120)
         assert 20 < by_scribe < len(acknowledged), (by_scribe, len(acknowledged), len(tried))
         assert await asyncio.to_thread(scraped, forwarding) == told["since_start"]
         accepted = told["tail"]["accepted"]
@@ -262,6 +261,12 @@ async def test_killed_under_load_with_tail_and_export_the_ledger_balances(
         assert accepted == told["tail"]["kept"] + gone
         assert told["store"]["exported"] == told["store"]["stored"] == told["tail"]["kept"]
         await check_behind(behind, forwarding, told["store"]["stored"])
+
+
+def all_sent(forwarding: Forwarding) -> dict[str, Any] | None:
+    """The ledger, once nothing waits any more."""
+    told: dict[str, Any] = ledger(forwarding)
+    return None if told["since_start"]["queued"] else told
 
 
 def scraped(forwarding: Forwarding) -> dict[str, Any]:
