@@ -17,13 +17,13 @@ NEEDS = dict.fromkeys(("access_log", "engine", "hop"), ("nginx", "wrk", "taskset
 def test_a_bench_still_runs(name: str) -> None:
     missing = [program for program in NEEDS.get(name, ()) if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"{name} needs {', '.join(missing)}, which are not on this machine")
+        pytest.skip(f"no {', '.join(missing)}: apt-get install nginx wrk util-linux curl")
     done = subprocess.run(
         [sys.executable, "-m", "bench", name, "--brief"],
         check=False,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
     )
     # 1 is a goal that a bench checks and this machine missed.
     assert done.returncode in (0, 1), done.stderr

@@ -272,7 +272,10 @@ def outcome(port: int, linkerd: Mirror, host: str, path: str, lines: tuple[str, 
 
 @needs_nginx
 @pytest.mark.peer
-@pytest.mark.skipif(not HEADERS_MORE.exists(), reason="nginx has no Headers More module")
+@pytest.mark.skipif(
+    not HEADERS_MORE.exists(),
+    reason=f"no {HEADERS_MORE}: apt-get install libnginx-mod-http-headers-more-filter",
+)
 def test_nginx_and_what_it_becomes_do_the_same(tmp_path: Path) -> None:
     with mirror("linkerd") as linkerd:
         text = CONF.read_text().replace(

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+needs_nginx = pytest.mark.skipif(
+    shutil.which("nginx") is None, reason="no nginx: apt-get install nginx"
+)
 needs_haproxy = pytest.mark.skipif(
-    shutil.which("haproxy") is None, reason="HAProxy is not installed"
+    shutil.which("haproxy") is None, reason="no haproxy: apt-get install haproxy"
 )
 
 
@@ -101,7 +103,7 @@ def _running(command: list[str], port: int, log: Path) -> Iterator[None]:
             return sock.connect_ex(("127.0.0.1", port)) == 0
 
     try:
-        until(listens, 10)
+        until(listens)
         yield
     finally:
         process.terminate()
