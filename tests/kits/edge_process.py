@@ -60,7 +60,7 @@ def _running(
         until(look, 30)
         yield process
         process.terminate()
-        process.wait(15)
+        process.wait(30)
     finally:
         if process.poll() is None:
             process.kill()

@@ -42,7 +42,7 @@ class Raw:
         self._writer.write(self.h2.data_to_send())
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds() and not self.over:
                 self.flush()
                 data = await self._reader.read(65_536)

@@ -46,7 +46,7 @@ async def connected_by_link(port: int) -> AsyncIterator[LinkedClient]:
     loop = asyncio.get_running_loop()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(GREETING)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await reader.readexactly(len(WELCOME)) == WELCOME
     gone = asyncio.Event()
     link = DialledLink(loop, lambda _: gone.set())
@@ -58,7 +58,7 @@ async def connected_by_link(port: int) -> AsyncIterator[LinkedClient]:
         yield client
     finally:
         link.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await gone.wait()
 
 

@@ -13,7 +13,7 @@ from naming.state import Ok, State
 from naming.waiting import until
 from naming.watch import Watch
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 ONE = Endpoint("127.0.0.1", 8001)
 TWO = Endpoint("127.0.0.2", 8001)

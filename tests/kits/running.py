@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
+
+# The kernel gives connections their ports from 32,768 on (ip_local_port_range): between the choice
+# of one of these and its use, none of the many connections of a test can take it.
+PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,14 @@ class Running:
 
     def traces(self, **wanted: str) -> list[list[dict[str, Any]]]:
         """Traces as the collector's query API answers them."""
-        answer = httpx.get(f"{self.collector}/api/v2/traces", params={"limit": "100", **wanted})
+        answer = httpx.get(
+            f"{self.collector}/api/v2/traces", params={"limit": "100", **wanted}, timeout=30
+        )
         found: list[list[dict[str, Any]]] = answer.json()
         return found
 
 
-def until(look: Callable[[], T | None], seconds: float = 10.0) -> T:
+def until(look: Callable[[], T | None], seconds: float = 30.0) -> T:
     """What `look` gives, once it is something; other processes cannot be awaited, only asked."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -56,11 +63,12 @@ def until(look: Callable[[], T | None], seconds: float = 10.0) -> T:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody has, and that nobody is given by chance."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"of {PORTS} a hundred are taken")
 
 
 def start_up(state_dir: Path, *more: str) -> subprocess.Popen[str]:
@@ -115,7 +123,7 @@ def running(state_dir: Path, *more: str) -> Iterator[Running]:
         facts = until(look, 60)
         yield Running(facts["edge"], facts["collector"], facts["nodes"], facts["pids"], state_dir)
         os.kill(process.pid, signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
         assert not [name for name, pid in facts["pids"].items() if alive(pid)]
     finally:
         if process.poll() is None:

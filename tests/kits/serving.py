@@ -102,7 +102,7 @@ def serving(folder: Path, command: str, config: str, *more: str) -> Iterator[Ser
         yield Serving(process, log, until(look, 40))
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(30) == 0
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -44,7 +44,7 @@ class ScriptedUpstream:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until it is true; looked at whenever something happened here."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -126,7 +126,7 @@ async def exchange(port: int, data: bytes, *, host: str = "127.0.0.1") -> bytes:
 
     A reset ends the answer like a close.
     """
-    async with asyncio.timeout(15), connected(port, host) as client:
+    async with asyncio.timeout(20), connected(port, host) as client:
         client.writer.write(data)
         answer = b""
         with contextlib.suppress(ConnectionError):
@@ -149,7 +149,7 @@ class Client:
 
     async def answer(self, *, head: bool = False) -> tuple[bytes, bytes]:
         """Read one answer: (head, body)."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(20):
             block = await self.reader.readuntil(b"\r\n\r\n")
             lowered = block.lower()
             if head:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.collector import free_port, wait_ready, zipkin_command
+from bench.collector import wait_ready, zipkin_command
+from tests.kits.running import free_port
 
 COMMAND = zipkin_command()
 NEEDS_ZIPKIN = pytest.mark.skipif(
-    COMMAND is None, reason="no Java, or no jar of io.zipkin:zipkin-server:3.6.1:jar:exec in ~/.m2"
+    COMMAND is None,
+    reason="no Java (apt-get install default-jre-headless) or no Zipkin server (mvn dependency:get"
+    " -Dartifact=io.zipkin:zipkin-server:3.6.1:jar:exec -Dtransitive=false)",
 )
 
 
@@ -45,7 +48,7 @@ def bag(value: object) -> object:
     return value
 
 
-async def wait_for(holds: Callable[[], Awaitable[bool]], *, seconds: float = 5.0) -> bool:
+async def wait_for(holds: Callable[[], Awaitable[bool]], *, seconds: float = 30.0) -> bool:
     """The real server stores behind its answer."""
     try:
         async with asyncio.timeout(seconds):

@@ -101,7 +101,7 @@ async def spans_of_setup(setup: str) -> dict[str, list[str]]:
                 continue
             taken.clear()
             await _run_case(world, case)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while any(router.pending() for router in process.routers):  # noqa: ASYNC110
                     await asyncio.sleep(0.005)
             # The runner's own question at the end of each case is none of Linkerd's.

@@ -136,7 +136,7 @@ async def test_a_hang_up_changes_routes_and_a_broken_file_changes_nothing(tmp_pa
 async def test_a_drain_fails_readiness_first_then_ends_connections(tmp_path: Path) -> None:
     async with upstream() as behind:
         text = config(tmp_path, behind.port, 1)
-        with serving(tmp_path, "mesh", text, "--drain-delay-s=1") as mesh:
+        with serving(tmp_path, "mesh", text, "--drain-delay-s=4") as mesh:
             assert (await asyncio.to_thread(mesh.get, "/admin/live")).status_code == 200
             assert (await asyncio.to_thread(mesh.get, "/admin/ready")).status_code == 200
             async with connected(mesh.ports["out"]) as kept, connected(mesh.ports["out"]) as idle:

@@ -202,7 +202,7 @@ async def test_a_polled_watch_asks_only_while_someone_listens() -> None:
     polled = Polled(ask)
     await asyncio.sleep(0)
     assert asked == 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await until(polled, lambda state: isinstance(state, Ok) and state.value > 2)
     before = asked
     await asyncio.sleep(0)

@@ -12,6 +12,7 @@ import pytest
 
 from proxy.listener import ListenerSettings
 from tests.kits.one_way import engine
+from tests.kits.running import free_port
 from tests.kits.sockets import GREETING, connected, exchange, upstream, whole_request
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: web\r\nX-Thing: 1\r\n\r\n"
@@ -198,9 +199,7 @@ async def test_a_reused_connection_that_died_is_replaced_for_a_repeatable_reques
 
 
 async def test_a_refused_connection_is_told() -> None:
-    async with upstream() as gone:
-        free = gone.port
-    async with engine(free) as (way, port, _), connected(port) as client:
+    async with engine(free_port()) as (way, port, _), connected(port) as client:
         head, body = await client.ask(GET)
         assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
         assert body.startswith(b"ConnectFailed")

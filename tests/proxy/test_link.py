@@ -132,7 +132,7 @@ async def test_a_lost_link_repeats_what_may_be_repeated_and_fails_the_rest() -> 
         async with connected(port) as one, connected(port) as other:
             await other.ask(GET)
             one.writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await asked.wait()
             for connection in list(second._connections):
                 connection.abort_exchange()
@@ -170,12 +170,12 @@ async def test_a_weir_that_drains_finishes_what_is_under_way_on_its_links() -> N
         asked.clear()
         client.writer.write(GET)
         await asked.wait()
-        drained = asyncio.create_task(second.drain(5.0))  # noqa: TID251 - awaited below
+        drained = asyncio.create_task(second.drain(20.0))  # noqa: TID251 - awaited below
         (under_way,) = [one.transport for one in behind.open if one.pending]
         assert under_way is not None
         under_way.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
         assert (await client.answer())[1] == b"late"
-        assert await asyncio.wait_for(drained, 6.0) == 0
+        assert await asyncio.wait_for(drained, 20) == 0
 
 
 async def test_more_bytes_than_a_window_allows_end_the_link() -> None:
@@ -188,7 +188,7 @@ async def test_more_bytes_than_a_window_allows_end_the_link() -> None:
         for _ in range(2_000):  # 32 MB, whatever is allowed
             client.link.send(data_frame(client.stream.number, b"x" * 16_384))
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(client.reader.read(), 5)
+            await asyncio.wait_for(client.reader.read(), 20)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_bytes_that_are_no_frames_end_the_link_and_nothing_else(bytes_: by
             assert (await client.ask(GET))[1] == b"hello"
             client.link.send(bytes_)
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(client.reader.read(), 5)
+                await asyncio.wait_for(client.reader.read(), 20)
         async with connected(port) as client:
             assert (await client.ask(GET))[1] == b"hello"
 

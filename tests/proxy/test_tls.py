@@ -34,7 +34,7 @@ async def run(*command: str, say: bytes = b"") -> tuple[int, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(20):
         out, _ = await process.communicate(say)
     assert process.returncode is not None
     return process.returncode, out.decode("latin-1")
@@ -122,11 +122,11 @@ async def test_clear_text_to_a_tls_listener_is_closed_without_an_answer(tmp_path
 async def test_a_handshake_that_never_comes_is_ended(tmp_path: Path) -> None:
     tls, settings = (
         server(Authority(tmp_path).issue("web.test")),
-        ListenerSettings(head_timeout_s=0.3),
+        ListenerSettings(head_timeout_s=1.0),
     )
     async with behind_tls(tls, 1, settings) as front:
         reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await exchange(front.port, b"") == b""  # one waits already
             assert await reader.read() == b""
         writer.close()

@@ -219,7 +219,7 @@ async def test_bytes_sent_before_the_answer_are_not_passed_on() -> None:
     seen, begun, ended = bytearray(), asyncio.Event(), asyncio.Event()
     server = await asyncio.start_server(on_connection, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with engine(port) as (_, bound, _l), connected(bound) as client, asyncio.timeout(10):
+    async with engine(port) as (_, bound, _l), connected(bound) as client, asyncio.timeout(20):
         client.writer.write(ASK + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
         await begun.wait()
         go_on.set()
@@ -304,7 +304,7 @@ async def test_a_silent_tunnel_ends() -> None:
 
 async def test_a_drain_leaves_a_tunnel_its_time_and_counts_it() -> None:
     async with tunnel() as (client, reader, writer, listener):
-        drain = asyncio.ensure_future(listener.drain(0.5))
+        drain = asyncio.ensure_future(listener.drain(1.5))
         await asyncio.sleep(0)
         client.writer.write(b"up")
         assert await reader.readexactly(2) == b"up"

@@ -95,7 +95,7 @@ async def test_an_answer_that_breaks_before_a_byte_of_it_was_passed_on_is_tried_
 
 async def _until_answered(port: int, answer: Answer) -> tuple[bytes, bool]:
     """All that the client gets, and whether it broke off."""
-    async with asyncio.timeout(10), connected(port) as client:
+    async with asyncio.timeout(30), connected(port) as client:
         client.writer.write(answer.request)
         got = b""
         while not _whole(got, answer.request):

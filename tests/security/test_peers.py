@@ -163,7 +163,7 @@ def is_part(some: list[tuple[bytes, bytes, bytes]], of: list[tuple[bytes, bytes,
 async def settled(port: int, raw: bytes) -> tuple[bool, ...]:
     """Send it, say that no more comes, and read to the end."""
     answer = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.suppress(ConnectionError):
             writer.write(raw)

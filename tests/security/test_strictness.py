@@ -59,7 +59,7 @@ async def test_a_stream_of_a_link_is_as_strict_as_a_connection(case: Case) -> No
     ):
         answer = await _converse(client, case)
         # Whatever one stream did, the link serves the others.
-        async with asyncio.timeout(10), client.another() as other:
+        async with asyncio.timeout(30), client.another() as other:
             _, body = await other.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert body == b"hello"
     assert tuple(int(status) for status in STATUS.findall(answer)) == case.statuses
@@ -102,7 +102,7 @@ async def _answers(port: int, case: Case, step: int = 0) -> bytes:
 
 async def _converse(client: Client, case: Case, step: int = 0) -> bytes:
     """Send the case and read until the server closes, or until all that was wanted has come."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         pieces = [case.sent]
         if step:
             pieces = [case.sent[at : at + step] for at in range(0, len(case.sent), step)]

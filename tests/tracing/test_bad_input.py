@@ -242,10 +242,9 @@ async def test_a_trace_of_a_hundred_thousand_spans_is_read_at_once(collector: Co
         part = [GOOD | {"id": f"{number:016x}"} for number in range(first, first + 10_000)]
         assert await receiver.send(collector, receiver.message(part), "") == TAKEN
     await spans(collector)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(await spans(collector)) == 100_000
-    # Our own reading of the answer is in it; the machine may be busy.
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3  # our own reading of the answer is in it
 
 
 async def half_a_message(port: int, size: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -257,7 +256,7 @@ async def half_a_message(port: int, size: int) -> tuple[asyncio.StreamReader, as
 
 
 async def held(collector: Collector, at_least: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while collector.ingest.intake.held < at_least:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
@@ -282,7 +281,7 @@ async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
             assert collector.ingest.intake.held <= bound
         writer.close()
         await writer.wait_closed()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while collector.ingest.intake.held:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.005)
         await unharmed(collector)

@@ -110,7 +110,7 @@ async def a_collector_in_trouble_says_when_to_come_again() -> None:
 
 async def silence_ends_in_time_and_is_not_taken_for_the_next_answer() -> None:
     async with answering(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", OK) as server:
-        exporter = ZipkinHttpExporter(server.url, timeout_s=0.1)
+        exporter = ZipkinHttpExporter(server.url, timeout_s=1.0)
         with pytest.raises(ExportError, match="TimeoutError"):
             await send(exporter)
         await send(exporter)
@@ -149,7 +149,7 @@ def test_of_a_collectors_answers(
 )
 async def test_an_answer_that_is_none_is_a_failure(answer: bytes) -> None:
     async with answering(answer, OK) as server:
-        exporter = ZipkinHttpExporter(server.url, timeout_s=0.5)
+        exporter = ZipkinHttpExporter(server.url, timeout_s=1.0)
         with pytest.raises(ExportError) as raised:
             await send(exporter)
         assert not isinstance(raised.value, ExportRefusedError)

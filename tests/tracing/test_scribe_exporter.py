@@ -92,7 +92,7 @@ async def test_a_full_collector_is_asked_again_later(tmp_path: Path) -> None:
         recorder = Recorder(exporter, flush_interval_s=0.01, wait=wait)
         await recorder.start()
         recorder.record(record())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while recorder.queued:  # noqa: ASYNC110 - a count tells nobody
                 await asyncio.sleep(0.005)
         await recorder.aclose()

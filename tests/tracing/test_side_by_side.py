@@ -13,11 +13,11 @@ import grpc
 import httpx
 import pytest
 
-from bench.collector import free_port
 from tests.kits import zipkin_questions as ask
+from tests.kits.running import free_port
 from tests.kits.zipkin_bodies import proto3_list, scribe_log, thrift_span
 from tests.kits.zipkin_questions import Sent
-from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, zipkin_server
+from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, wait_for, zipkin_server
 from tests.vectors.zipkin import running
 from tracing.pipeline.grpc.services import ZIPKIN_PATH
 
@@ -139,11 +139,12 @@ async def send(both: Both, client: httpx.AsyncClient, sent: list[Sent]) -> list[
 
 async def kept(both: Both, client: httpx.AsyncClient, trace: str) -> None:
     """The real server stores behind its answer, in order: wait for the last."""
-    for _ in range(100):
+
+    async def stored() -> bool:
         theirs, _ours = await answers(both, client, "GET", f"/api/v2/trace/{trace}")
-        if theirs.status_code == 200:
-            return
-        await asyncio.sleep(0.02)
+        return theirs.status_code == 200
+
+    assert await wait_for(stored)
 
 
 LAST: Final = Sent("last", "/api/v2/spans", ask.JSON, b'[{"traceId":"1a57","id":"1"}]', "1a57")

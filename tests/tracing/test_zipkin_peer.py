@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
-from bench.collector import free_port
+from tests.kits.running import free_port
 from tests.kits.span_store import span
 from tests.kits.zipkin_server import NEEDS_ZIPKIN, bag, wait_for, zipkin_server
 from tests.tracing.pages_data import traffic

@@ -24,9 +24,9 @@ from tracing.pipeline.environment import read_settings
 
 Step = dict[str, Any]
 
-_STORED_WITHIN_S: Final = 2.0
+_STORED_WITHIN_S: Final = 20.0
 _POLL_S: Final = 0.02
-_SCRIBE_QUIET_S: Final = 1.0
+_SCRIBE_QUIET_S: Final = 20.0
 _QUIRK: Final = "(quirk): "
 
 
