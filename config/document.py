@@ -33,6 +33,8 @@ UNREADABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
+# What an escape may bring into a value or a key, and no file's name, host or header can hold.
+UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,12 @@ def _refuse_unreadable(whole: Text) -> None:
         raise SyntaxFault(whole.problem(place, message, show=False))
 
 
+def _why_unfit(character: str) -> str:
+    if character == "\0":
+        return "the character U+0000 may not stand in a value"
+    return "half of a surrogate pair is no character"
+
+
 @dataclass(slots=True)
 class _Flattener:
     """Turns nodes into plain values. Aliases are written out, so their sum is bounded here."""
@@ -156,17 +164,17 @@ class _Flattener:
         if not isinstance(meaning, str):
             hint = f'put it in quotes: "{name}"' if name else "write a key before ':'"
             self._problem(key.place, "a key must be text", (*path, name), hint)
-        elif SURROGATE.search(name):
-            name = SURROGATE.sub("?", name)
-            self._problem(key.place, "half of a surrogate pair is no character", (*path, name))
+        elif unfit := UNFIT.search(name):
+            name = UNFIT.sub("?", name)
+            self._problem(key.place, _why_unfit(unfit[0]), (*path, name))
         return name
 
     def _scalar(self, node: Scalar, path: Path) -> Plain:
         value = node.value
         if not isinstance(value, str):
             return value
-        if SURROGATE.search(value):
-            self._problem(node.place, "half of a surrogate pair is no character", path)
+        if unfit := UNFIT.search(value):
+            self._problem(node.place, _why_unfit(unfit[0]), path)
             self.flawed.add(path)
             return ""
         if self.env is not None and "${" in value:
