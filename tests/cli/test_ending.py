@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from weir.commands import dtab, edge, grant
+from weir.commands.ending import write_atomically
 from weir.commands.mesh import mesh
 
 if TYPE_CHECKING:
@@ -46,6 +49,31 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, command: tuple[st
     file.write_text(TABLE if command[0] == "dtab" else "hosts:   [a]")
     done = weir(*command, str(file))
     assert (done.exit_code, done.stderr) == (1, f"{file}: cannot be written: File name too long\n")
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    taken = tmp_path / "ready"
+    taken.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(taken, "{}")
+    assert list(tmp_path.iterdir()) == [taken]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_ready_file_that_cannot_be_written_is_told(tmp_path: Path, workers: int) -> None:
+    config = tmp_path / "node.yml"
+    config.write_text(
+        f"workers: {workers}\nadmin: {{ip: 127.0.0.1, port: 0}}\n"
+        "routers: [{protocol: http, label: out, servers: [{ip: 127.0.0.1, port: 0}]}]\n"
+    )
+    words = ["mesh", str(config), f"--ready-file={tmp_path}/absent/ready.json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "weir", *words], check=False, capture_output=True, timeout=60
+    )
+    said = f"mesh: cannot write {tmp_path}/absent/ready.json: No such file or directory"
+    assert said in done.stderr.decode().splitlines()
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(

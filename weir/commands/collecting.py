@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import sys
@@ -19,7 +18,8 @@ from tracing.pipeline.environment import SettingError, read_settings, warnings
 from tracing.pipeline.settings import Settings
 from tracing.ui.lens import LensError, read_lens
 from weir.commands.descriptors import take_descriptors
-from weir.commands.ending import FAILED, write_atomically
+from weir.commands.ending import FAILED
+from weir.commands.ready import ReadyFileError, tell_ready
 
 # Of the store, its readers, the log and the loop; and how many ports there may be.
 _OWN_DESCRIPTORS: Final = 128
@@ -49,7 +49,7 @@ def run(options: Options) -> None:
         settings = _settings(options)
         sys.setswitchinterval(SWITCH_S)
         uvloop.run(_serve(options, settings))
-    except (SettingError, CollectorError, LensError) as error:
+    except (SettingError, CollectorError, LensError, ReadyFileError) as error:
         _say(str(error))
         raise typer.Exit(FAILED) from error
 
@@ -115,8 +115,7 @@ async def _serve(options: Options, settings: Settings) -> None:
     collector = Collector(store, settings, lens=lens, **ports)
     await collector.start()
     try:
-        if options.ready_file is not None:
-            _tell(options.ready_file, collector.places())
+        tell_ready(options.ready_file, {**collector.places(), "pid": os.getpid()})
         _say(f"{collector.url}/traces, spans in {store.name}")
         # What is here now stays. To look through all of it again holds up every sender for 50 ms.
         gc.collect()
@@ -124,11 +123,3 @@ async def _serve(options: Options, settings: Settings) -> None:
         await stop.wait()
     finally:
         await collector.aclose()
-
-
-def _tell(ready_file: Path, places: dict[str, object]) -> None:
-    """Raises: CollectorError."""
-    try:
-        write_atomically(ready_file, json.dumps({**places, "pid": os.getpid()}) + "\n")
-    except OSError as error:
-        raise CollectorError(f"cannot write {ready_file}: {error.strerror}") from error

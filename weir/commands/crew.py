@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -20,7 +19,8 @@ from proxy.app_server import AppServer
 from proxy.tasks import Tasks
 from proxy.workers import Address, Workers, WorkersFailed
 from weir.commands.drain import Drain
-from weir.commands.ending import FAILED, INTERRUPTED, write_atomically
+from weir.commands.ending import FAILED, INTERRUPTED
+from weir.commands.ready import ReadyFileError, tell_ready
 
 # What a worker needs beyond its drain: spans to send, a log to flush.
 _MARGIN_S = 5.0
@@ -68,8 +68,7 @@ async def _lead(
             ports = {**workers.ports, "admin": admin_port}
             told = ", ".join(f"{key} on port {port}" for key, port in ports.items())
             _say(name, f"ready, {crew.count} workers, {told}")
-            if ready_file is not None:
-                write_atomically(ready_file, json.dumps({"pid": os.getpid(), "ports": ports}))
+            tell_ready(ready_file, {"pid": os.getpid(), "ports": ports})
             admin.watch(tasks)
             await waiting
         cut = await workers.stop(drain.delay_s + drain.deadline_s + _MARGIN_S)
@@ -77,7 +76,7 @@ async def _lead(
     except OSError as error:
         _say(name, f"cannot listen: {error.strerror or error}")
         return FAILED
-    except WorkersFailed as error:
+    except (WorkersFailed, ReadyFileError) as error:
         _say(name, str(error))
         return FAILED
     else:

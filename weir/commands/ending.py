@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from typing import TYPE_CHECKING, Final, NoReturn
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
 
 import typer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -40,10 +40,18 @@ def rewrite(file: Path, text: str) -> None:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write the file whole or not at all. What it was linked to stays linked, its mode too."""
-    file = file.resolve()
+    """Write the file whole or not at all. What it was linked to stays linked, its mode too.
+
+    Raises: OSError, and nothing is left beside it.
+    """
+    file = Path(os.path.realpath(file))  # `resolve` has an error of its own for a loop of links
     fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(text, "utf-8")
-    if file.exists():
-        fresh.chmod(stat.S_IMODE(file.stat().st_mode))
-    fresh.replace(file)
+    try:
+        fresh.write_text(text, "utf-8")
+        if file.exists():
+            fresh.chmod(stat.S_IMODE(file.stat().st_mode))
+        fresh.replace(file)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise

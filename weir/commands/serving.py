@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import sys
@@ -21,7 +20,8 @@ from proxy.workers import ControlLine, Place
 from weir.commands.crew import Crew, lead
 from weir.commands.descriptors import take_descriptors
 from weir.commands.drain import Drain
-from weir.commands.ending import FAILED, INTERRUPTED, fail, read_text, write_atomically
+from weir.commands.ending import FAILED, INTERRUPTED, fail, read_text
+from weir.commands.ready import ReadyFileError, tell_ready
 
 if TYPE_CHECKING:
     from config import Model
@@ -121,8 +121,12 @@ async def _serve(
     else:
         told = ", ".join(f"{key} on port {port}" for key, port in process.ports.items())
         typer.echo(f"{name}: ready, {told}", err=True)
-    if ready_file is not None:
-        write_atomically(ready_file, json.dumps({"pid": os.getpid(), "ports": process.ports}))
+    try:
+        tell_ready(ready_file, {"pid": os.getpid(), "ports": process.ports})
+    except ReadyFileError as error:
+        typer.echo(f"{name}: {error}", err=True)
+        await process.aclose(0.0)
+        return FAILED
     await stop.wait()
     process.retire()
     await asyncio.sleep(drain.delay_s)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
-from weir.commands.ending import FAILED, write_atomically
+from weir.commands.ending import FAILED, INTERRUPTED
+from weir.commands.ready import ReadyFileError, tell_ready
 from weir.local.screen import Screen
 from weir.local.supervisor import StartError
 from weir.local.system import LocalSystem, Options
@@ -26,7 +26,7 @@ async def run(options: Options, ready_file: Path | None) -> int:
     taken = system.taken_addresses()
     if taken:
         for line in taken:
-            screen.console.print(f"weir up: {line}", style="red", highlight=False, soft_wrap=True)
+            _complain(screen, line)
         return FAILED
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
@@ -35,7 +35,7 @@ async def run(options: Options, ready_file: Path | None) -> int:
     def on_signal() -> None:
         if stop.is_set():
             system.supervisor.kill()
-            os._exit(130)
+            os._exit(INTERRUPTED)
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -46,9 +46,12 @@ async def run(options: Options, ready_file: Path | None) -> int:
         started = await _start(system, screen, stop)
         if started and not stop.is_set():
             screen.ready(time.monotonic() - begun)
-            if ready_file is not None:
-                write_atomically(ready_file, json.dumps(system.ready_facts(), indent=2) + "\n")
+            tell_ready(ready_file, system.ready_facts())
             await stop.wait()
+    except ReadyFileError as error:
+        started = False
+        screen.close()
+        _complain(screen, str(error))
     finally:
         screen.close()
         await system.stop()
@@ -75,6 +78,10 @@ async def _start(system: LocalSystem, screen: Screen, stop: asyncio.Event) -> bo
         starting.result()
     except StartError as error:
         screen.close()
-        screen.console.print(f"weir up: {error}", style="red", highlight=False, soft_wrap=True)
+        _complain(screen, str(error))
         return False
     return True
+
+
+def _complain(screen: Screen, text: str) -> None:
+    screen.console.print(f"weir up: {text}", style="red", highlight=False, soft_wrap=True)
