@@ -29,7 +29,7 @@ from mesh.server_face import ServerFace
 from naming import transformers as to
 from naming.fs_interpreter import FsInterpreter
 from naming.interpreter import ConfiguredInterpreter
-from naming.namers.dns import DnsNamer, client, host_namer, srv_namer
+from naming.namers.dns import DnsNamer, client, host_question, srv_question
 from naming.namers.fs import FsNamer
 from naming.namers.inet import InetResolver
 from naming.namers.rewrite import RewriteNamer
@@ -132,9 +132,10 @@ class Namers:
 
 
 def _dns_namer(config: DnsSrvNamerConfig | DnsNamerConfig, prefix: Path) -> DnsNamer:
-    make = srv_namer if isinstance(config, DnsSrvNamerConfig) else host_namer
+    read = srv_question if isinstance(config, DnsSrvNamerConfig) else host_question
     servers = [name_server(text) for text in config.dnsHosts]
-    return make(client(servers), prefix, retry_s=float(config.refreshIntervalSeconds))
+    retry_s = float(config.refreshIntervalSeconds)
+    return DnsNamer(prefix, client(servers), read, retry_s=retry_s)
 
 
 def make_router(

@@ -21,9 +21,6 @@ from naming.state import Failed, Ok
 from naming.table import SharedTable
 from naming.watch import Always, Watch
 
-SRV_PREFIX: Final = Path.of("#", "io.l5d.dnssrv")
-HOST_PREFIX: Final = Path.of("#", "io.weir.dns")
-
 # A TTL of 0 would ask without a pause, one of a week would outlive every deployment.
 TTL_MIN_S: Final = 1.0
 TTL_MAX_S: Final = 300.0
@@ -67,12 +64,12 @@ class Question(Protocol):
 
 
 class DnsNamer:
-    """Watches by name, asked for while someone listens. `srv_namer` and `host_namer` make one.
+    """Watches by name, asked for while someone listens.
 
     Shape: pending until answered; neg for a name that does not exist. A server that fails is
     told by `trouble`: the last good answer stays, and before there was one the name is neg, as
     with Linkerd, so that an alternative may serve. `read` tells what to ask for a path, or None
-    where it is no name.
+    where it is no name: `srv_question` or `host_question`.
     Units: an answer is asked for anew after its TTL, `ttl_min_s` at the least; what failed or
     does not exist, after `retry_s`.
     """
@@ -153,39 +150,17 @@ def _addr(records: Watch[Records]) -> Watch[Addr]:
     return Derived(compute)
 
 
-def srv_namer(
-    dns_client: dns.asyncresolver.Resolver,
-    prefix: Path = SRV_PREFIX,
-    *,
-    ttl_min_s: float = TTL_MIN_S,
-    retry_s: float = RETRY_S,
-) -> DnsNamer:
+def srv_question(path: Path) -> Question | None:
     """`io.l5d.dnssrv`: `/_http._tcp.web.example`, the SRV records of that name.
 
     Shape: only the records of the lowest priority; their weights become the endpoints'.
     """
-    return DnsNamer(prefix, dns_client, _service, ttl_min_s=ttl_min_s, retry_s=retry_s)
-
-
-def host_namer(
-    dns_client: dns.asyncresolver.Resolver,
-    prefix: Path = HOST_PREFIX,
-    *,
-    ttl_min_s: float = TTL_MIN_S,
-    retry_s: float = RETRY_S,
-) -> DnsNamer:
-    """`io.weir.dns`: `/web.example/8080`, the addresses of a host with that port."""
-    return DnsNamer(prefix, dns_client, _host, ttl_min_s=ttl_min_s, retry_s=retry_s)
-
-
-def _service(path: Path) -> Question | None:
-    """The SRV records of the first label."""
     name = _name(path.labels[0]) if path.labels else None
     return None if name is None else _Service(name)
 
 
-def _host(path: Path) -> Question | None:
-    """The A and AAAA records of the first label; the second must be a port."""
+def host_question(path: Path) -> Question | None:
+    """`io.weir.dns`: `/web.example/8080`, the A and AAAA records of a host with that port."""
     match path.labels:
         case (host, port, *_) if port.isdigit() and len(port) <= len(str(PORT_MAX)):
             name = _name(host)
@@ -236,12 +211,17 @@ class _Service:
         weighted = any(record.weight for record in wanted)
         found: list[Endpoint] = []
         for record in wanted:
-            ips, host_ttl_s = await _addresses(dns_client, record.target)
+            try:
+                ips, host_ttl_s = await _addresses(dns_client, record.target)
+            except dns.resolver.NXDOMAIN:
+                continue  # a record that was left behind; the others serve
             ttl_s = min(ttl_s, host_ttl_s)
             weight = (record.weight or SMALL_WEIGHT) if weighted else 1.0
             found += [Endpoint(ip, record.port, float(weight)) for ip in ips]
+        if wanted and not found:
+            raise dns.resolver.NXDOMAIN
         # RFC 2782: a target of "." says that the service is decidedly not there.
-        return (tuple(dict.fromkeys(found)) if wanted else None), ttl_s
+        return tuple(dict.fromkeys(found)) or None, ttl_s
 
 
 async def _addresses(

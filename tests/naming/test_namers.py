@@ -1,6 +1,6 @@
 """Each namer in a world of its own, held to the one contract."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path as File
 
 import pytest
@@ -8,10 +8,18 @@ import pytest
 from dtab import Path
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.namer import Namer
-from naming.namers.dns import client, host_namer, srv_namer
+from naming.namers.dns import DnsNamer, Question, client, host_question, srv_question
 from naming.namers.fs import FsNamer
 from tests.kits.dns_server import DnsServer
-from tests.kits.namer import EmptyContract, FrailContract, FrailWorld, NamerContract, World
+from tests.kits.namer import (
+    EmptyContract,
+    FrailContract,
+    FrailWorld,
+    NamerContract,
+    World,
+    addr_is,
+    bound_of,
+)
 from tests.kits.static_namer import StaticNamer
 
 
@@ -86,11 +94,16 @@ async def dns_server() -> AsyncIterator[DnsServer]:
         yield server
 
 
+def dns_namer(server: DnsServer, read: Callable[[Path], Question | None]) -> DnsNamer:
+    asked = client([("127.0.0.1", server.port)])
+    return DnsNamer(Path.of("#", "dns"), asked, read, ttl_min_s=0.01, retry_s=0.01)
+
+
 # DNS has no records without an address, so its names are never empty.
 class TestDnsHosts(NamerContract, FrailContract):
     @pytest.fixture
     async def world(self, dns_server: DnsServer) -> AsyncIterator[FrailWorld]:
-        namer = host_namer(client([("127.0.0.1", dns_server.port)]), ttl_min_s=0.01, retry_s=0.01)
+        namer = dns_namer(dns_server, host_question)
         yield DnsWorld(dns_server, namer, Path.of("web.example", "8001"))
         await namer.aclose()
 
@@ -98,7 +111,7 @@ class TestDnsHosts(NamerContract, FrailContract):
 class TestDnsServices(NamerContract, FrailContract):
     @pytest.fixture
     async def world(self, dns_server: DnsServer) -> AsyncIterator[FrailWorld]:
-        namer = srv_namer(client([("127.0.0.1", dns_server.port)]), ttl_min_s=0.01, retry_s=0.01)
+        namer = dns_namer(dns_server, srv_question)
         yield _WeightedWorld(dns_server, namer, Path.of("_http._tcp.web.example"))
         await namer.aclose()
 
@@ -111,3 +124,14 @@ class _WeightedWorld(DnsWorld):
         ttl, targets = self.server.zone["_http._tcp.web.example.", "SRV"]
         plain = [target.replace("1 5 ", "1 0 ") for target in targets]
         self.server.zone["_http._tcp.web.example.", "SRV"] = (ttl, plain)
+
+
+async def test_a_target_that_does_not_exist_takes_no_other_with_it(dns_server: DnsServer) -> None:
+    dns_server.zone = {
+        ("_http._tcp.web.example.", "SRV"): (9, ["1 0 1 gone.example.", "1 0 2 here.example."]),
+        ("here.example.", "A"): (9, ["127.0.0.2"]),
+    }
+    namer = dns_namer(dns_server, srv_question)
+    bound = await bound_of(namer, Path.of("_http._tcp.web.example"))
+    await addr_is(bound.addr, ReplicaSet((Endpoint("127.0.0.2", 2),)))
+    await namer.aclose()
