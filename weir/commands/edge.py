@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from weir.commands.drain import DrainDeadline, DrainDelay
+from weir.commands.crew import Crew
+from weir.commands.drain import Drain, DrainDeadline, DrainDelay
 from weir.commands.ending import FAILED, USAGE, fail, read_text, rewrite
-from weir.commands.serving import Crew, Drain, read_config, serve
+from weir.commands.serving import read_config, serve
 
 
 class _FileOrCommand(TyperGroup):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from weir.commands.drain import DrainDeadline, DrainDelay
+from weir.commands.drain import Drain, DrainDeadline, DrainDelay
 
 
 def mesh(
@@ -27,7 +27,8 @@ def mesh(
     from mesh.linkerd_config import MeshConfig  # noqa: PLC0415
     from mesh.process import MeshProcess, addresses  # noqa: PLC0415
     from proxy.workers import Address, Place  # noqa: PLC0415
-    from weir.commands.serving import Crew, Drain, read_config, serve  # noqa: PLC0415
+    from weir.commands.crew import Crew  # noqa: PLC0415
+    from weir.commands.serving import read_config, serve  # noqa: PLC0415
 
     checked = read_config(MeshConfig, config)
     admin = Address("admin", checked.admin.ip, checked.admin.port)

@@ -30,8 +30,6 @@ M = TypeVar("M", bound="Model")
 
 _NO_HURRY = Drain()
 
-__all__ = ["Crew", "Drain", "Process", "read_config", "serve"]
-
 
 class Process(Protocol):
     """Something that listens."""
