@@ -19,16 +19,18 @@ class Attack(NamedTuple):
 _BAD: Final = "test_bad_input.py::"
 
 _CONNECTED: Final = "test_connections.py::"
+_ENDED: Final = "test_endings.py::"
+_MALFORMED: Final = "test_malformed.py::"
 
 ATTACKS: Final[dict[int, Attack]] = {
     1: Attack(
         "heads and bodies that two readers would read in two ways; heads without end",
         "400, 431, 501, 505; nothing that hides behind them is read",
         (
-            _CONNECTED + "test_what_the_gateway_refuses_as_malformed_is_refused_here_too",
-            _CONNECTED + "test_what_was_asked_before_something_malformed_is_answered",
-            _CONNECTED + "test_trailers_do_not_change_what_a_body_is",
-            _CONNECTED + "test_what_goes_on_without_end_is_cut_off",
+            _MALFORMED + "test_what_the_gateway_refuses_as_malformed_is_refused_here_too",
+            _MALFORMED + "test_what_was_asked_before_something_malformed_is_answered",
+            _MALFORMED + "test_trailers_do_not_change_what_a_body_is",
+            _MALFORMED + "test_what_goes_on_without_end_is_cut_off",
         ),
     ),
     56: Attack(
@@ -42,6 +44,7 @@ ATTACKS: Final[dict[int, Attack]] = {
             _CONNECTED + "test_a_body_that_nobody_reads_may_come_but_not_for_long",
             _CONNECTED + "test_http2_frames_that_do_not_end_are_cut_off",
             _CONNECTED + "test_who_does_not_read_an_answer_does_not_keep_it_in_memory",
+            _ENDED + "test_who_leaves_the_last_of_an_answer_unread_is_cut_off",
             _CONNECTED + "test_who_opens_no_window_for_an_answer_is_reset",
             _CONNECTED + "test_a_sender_that_reads_no_replies_of_scribe_is_not_read_either",
             _BAD + "test_a_body_that_stops_in_the_middle_gives_its_room_back",
@@ -51,8 +54,9 @@ ATTACKS: Final[dict[int, Attack]] = {
         "floods of pings, settings, priorities, resets; a bad stream among good ones",
         "the connection ends, or the stream alone",
         (
-            _CONNECTED + "test_http2_frames_that_bring_nothing_are_cut_off",
-            _CONNECTED + "test_other_calls_on_a_connection_go_on_where_one_is_bad",
+            _MALFORMED + "test_http2_frames_that_bring_nothing_are_cut_off",
+            _ENDED + "test_what_ends_a_connection_ends_what_was_asked_on_it",
+            _MALFORMED + "test_other_calls_on_a_connection_go_on_where_one_is_bad",
             "test_grpc.py::test_a_sender_that_resets_its_calls_again_and_again_is_cut_off",
         ),
     ),
@@ -65,6 +69,8 @@ ATTACKS: Final[dict[int, Attack]] = {
             _BAD + "test_every_coding_is_unpacked",
             _BAD + "test_a_coding_that_nobody_speaks_is_refused",
             _BAD + "test_bodies_that_are_read_at_once_share_one_bound",
+            _BAD + "test_a_body_in_tiny_pieces_takes_no_more_than_its_size",
+            _ENDED + "test_a_call_that_finds_no_room_ends_its_connection",
             _BAD + "test_a_body_that_stops_in_the_middle_gives_its_room_back",
             "test_http.py::test_unpacking_stops_at_its_cap",
         ),

@@ -19,6 +19,7 @@ from tests.kits.packing import pack, pack_zeros
 from tests.kits.receivers import LATER, PACKED, RECEIVERS, REFUSED, TAKEN, TOO_LARGE, Receiver
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
+from tracing.pipeline.http.answers import read_body
 from tracing.pipeline.intake import FullError, Intake
 from tracing.pipeline.model import V2Endpoint, V2Span
 from tracing.pipeline.normalise import normalised
@@ -285,6 +286,25 @@ async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
             while collector.ingest.intake.held:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.005)
         await unharmed(collector)
+
+
+async def test_a_body_in_tiny_pieces_takes_no_more_than_its_size() -> None:
+    size = 100_000
+    sent = iter(range(2, size + 2, 2))
+
+    async def receive() -> dict[str, Any]:
+        number = next(sent)
+        piece = number.to_bytes(4)[2:]
+        return {"type": "http.request", "body": piece, "more_body": number < size}
+
+    tracemalloc.start()
+    try:
+        body = await read_body(receive, size, Intake(size, 60))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == size
+    assert most < 4 * size
 
 
 async def test_a_body_that_stops_in_the_middle_gives_its_room_back() -> None:

@@ -97,16 +97,20 @@ class Alarm:
 
 
 class Unread:
-    """Ends a connection whose peer asks, but does not read what it asked for."""
+    """Ends a connection whose peer asks, but does not read what it asked for.
+
+    Any byte that waits counts: a connection that was closed stays as long as one does.
+    """
 
     def __init__(self, transport: asyncio.Transport, crowd: Crowd) -> None:
+        transport.set_write_buffer_limits(high=0)
         self._transport = transport
         self._crowd = crowd
         self._left = 0
         self._alarm = Alarm(self._look)
 
     def begin(self) -> None:
-        """So much waits for the peer that nothing more should be written."""
+        """Something waits for the peer, and nothing more should be written."""
         self._left = self._transport.get_write_buffer_size()
         self._alarm.within(self._crowd.bounds.unread_within_s)
 

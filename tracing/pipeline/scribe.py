@@ -56,6 +56,7 @@ class _Connection(asyncio.Protocol):
         "_buffer",
         "_category",
         "_crowd",
+        "_ending",
         "_everyone",
         "_frames",
         "_frames_bytes",
@@ -81,7 +82,8 @@ class _Connection(asyncio.Protocol):
         self._frames_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._paused = False  # too many frames wait
-        self._unwritable = False  # too many replies do
+        self._unwritable = False  # replies do
+        self._ending = False  # nothing more is read
         self._held = Held(ingest.intake)
         self._late = Alarm(self._too_late)
         self.task: asyncio.Task[None] | None = None
@@ -97,7 +99,7 @@ class _Connection(asyncio.Protocol):
         self._transport = None
         self._everyone.discard(self)
         self._crowd.leave(self)
-        self._buffer.clear()
+        self._buffer.clear()  # the frames that are whole are worked off all the same
         self._late.off()
         self._unread.off()
         self._hold()
@@ -119,7 +121,7 @@ class _Connection(asyncio.Protocol):
         self._abort()
 
     def _listen(self) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._ending:
             return
         if self._paused or self._unwritable:
             self._transport.pause_reading()
@@ -139,7 +141,7 @@ class _Connection(asyncio.Protocol):
             self._read_frames()
         except FullError:
             self._ingest.refuse("scribe", 0)
-            self._abort()  # the sender comes again, as it does when a connection breaks
+            self._give_up()  # the sender comes again, as it does when a connection breaks
             return
         if self._frames and (self.task is None or self.task.done()):
             self._crowd.busy(self)
@@ -154,7 +156,8 @@ class _Connection(asyncio.Protocol):
         while len(self._buffer) - at >= 4:  # noqa: PLR2004 - a frame's length
             size = struct.unpack_from(">i", self._buffer, at)[0]
             if not 0 <= size <= _FRAME_BYTES_MAX:
-                self._abort()  # unframed, or no thrift at all: nothing can be answered
+                self._crowd.ended["malformed"] += 1
+                self._give_up()  # unframed, or no thrift at all: nothing can be answered
                 return
             if len(self._buffer) - at < 4 + size:
                 break
@@ -179,10 +182,17 @@ class _Connection(asyncio.Protocol):
         """No more calls; the task, if there is one, answers those that were read and closes."""
         if self._transport is None:
             return
+        self._ending = True
         self._transport.pause_reading()
-        self._paused = False
         if self.task is None or self.task.done():
             self._transport.close()
+
+    def _give_up(self) -> None:
+        self._buffer.clear()
+        self._frames.clear()
+        self._frames_bytes = 0
+        self._hold()
+        self._abort()
 
     def _abort(self) -> None:
         if self._transport is not None:
@@ -198,10 +208,7 @@ class _Connection(asyncio.Protocol):
                 call = scribe.read_call(frame, self._category)
             except ThriftError:
                 self._ingest.refuse("scribe", 0)
-                self._frames.clear()
-                self._frames_bytes = 0
-                self._hold()
-                self._abort()
+                self._give_up()
                 return
             reply = await self._answer(call)
             transport = self._transport
@@ -213,6 +220,8 @@ class _Connection(asyncio.Protocol):
                 self._paused = False
                 self._listen()
         self._crowd.idle(self)
+        if self._ending and self._transport is not None:
+            self._transport.close()
 
     async def _answer(self, call: Call) -> bytes:
         if call.messages is None:

@@ -55,23 +55,21 @@ async def read_body(receive: Receive, bytes_max: int, intake: Intake) -> bytes:
     message: Message = await receive()
     if message["type"] == _DISCONNECT:
         raise GoneError
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= bytes_max:
-        return body
-    pieces = [body]
-    size = len(body)
+    whole: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(whole) <= bytes_max:
+        return whole
+    body = bytearray(whole)  # no list: of pieces of a byte that would be forty times as large
     try:
         with Held(intake) as held:
             async with asyncio.timeout(intake.within_s):
-                while message.get("more_body", False) and size <= bytes_max:
-                    held.now(size)
+                while message.get("more_body", False) and len(body) <= bytes_max:
+                    held.now(len(body))
                     message = await receive()
                     if message["type"] == _DISCONNECT:
                         raise GoneError
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
+                    body += message.get("body", b"")
     except TimeoutError as error:
         raise SlowError from error
-    if size > bytes_max:
+    if len(body) > bytes_max:
         raise TooLargeError
-    return b"".join(pieces)
+    return bytes(body)

@@ -1,7 +1,6 @@
 """One request and its answer on an HTTP/2 connection, in ASGI's words."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import unquote
@@ -61,11 +60,12 @@ def scope_of(headers: Iterable[tuple[bytes, bytes]], places: Mapping[str, object
 class Stream:
     """One request under way.
 
-    Shape: pieces are what came of its body, each with what it took of the window.
+    Shape: body is what came and nobody has read yet; unread is what that took of the window.
     """
 
     def __init__(self) -> None:
-        self.pieces: deque[tuple[bytes, int]] = deque()
+        self.body = bytearray()
+        self.unread = 0
         self.ended = False  # the request is whole
         self.begun = False  # the answer's head was sent
         self.answered = False  # the answer is whole
@@ -76,6 +76,12 @@ class Stream:
         """Something changed."""
         self._wake.set()
 
+    def take(self, data: bytes, size: int) -> None:
+        """Part of the body, which took so much of the window."""
+        self.body += data
+        self.unread += size
+        self.tell()
+
     async def news(self) -> None:
         """Wait for a change."""
         self._wake.clear()
@@ -85,10 +91,6 @@ class Stream:
     def over(self) -> bool:
         """Nothing is to be said any more."""
         return self.gone or self.answered
-
-    def unread(self) -> int:
-        """Bytes of the window that nobody will give back by reading."""
-        return sum(size for _, size in self.pieces)
 
     def leave(self) -> None:
         """The other side is gone."""
@@ -112,9 +114,11 @@ class Exchange:
         self._unread_within_s = unread_within_s
         self._start: Message = {}
         self._told = False
+        self._bodiless = False
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Have the application answer."""
+        self._bodiless = scope["method"] == "HEAD"  # its answer is a head, whatever is sent
         try:
             await app(scope, self._receive, self._send)
         finally:
@@ -124,17 +128,17 @@ class Exchange:
     async def _receive(self) -> Message:
         stream = self._stream
         # Who was told that the request is whole asks on only to hear that nobody waits any more.
-        while not (stream.pieces or (stream.ended and not self._told) or stream.over):
+        while not (stream.unread or (stream.ended and not self._told) or stream.over):
             await stream.news()
         if stream.over:
             return {"type": "http.disconnect"}
-        data = b""
-        if stream.pieces:
-            data, size = stream.pieces.popleft()
+        data, size = bytes(stream.body), stream.unread
+        stream.body.clear()
+        stream.unread = 0
+        if size:
             self._connection.read(self._number, size)
-        more = bool(stream.pieces) or not stream.ended
-        self._told = not more
-        return {"type": "http.request", "body": data, "more_body": more}
+        self._told = stream.ended
+        return {"type": "http.request", "body": data, "more_body": not stream.ended}
 
     async def _send(self, message: Message) -> None:
         stream, connection, number = self._stream, self._connection, self._number
@@ -147,7 +151,7 @@ class Exchange:
             connection.finish(number, message["headers"])
             stream.answered = True
             return
-        body: bytes = message.get("body", b"")
+        body: bytes = b"" if self._bodiless else message.get("body", b"")
         last = not message.get("more_body", False) and not self._start.get("trailers", False)
         if not stream.begun:
             stream.begun = True

@@ -96,9 +96,7 @@ class Http2Protocol(asyncio.Protocol):
         self._crowd.leave(self)
         for alarm in (self._slow, self._idle, self._unread):
             alarm.off()
-        for stream in self._streams.values():
-            stream.leave()
-        self._streams.clear()
+        self._leave()
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
@@ -111,7 +109,7 @@ class Http2Protocol(asyncio.Protocol):
         except h2.exceptions.ProtocolError:
             self._crowd.ended["malformed"] += 1
             self._flush()  # it tells the sender what was wrong
-            self._transport.close()
+            self._hang_up()
             return
         self._flush()
         if self._silent:
@@ -144,6 +142,7 @@ class Http2Protocol(asyncio.Protocol):
     def turn_away(self) -> None:
         """End at once: another needs the place."""
         self._end()
+        self._transport.abort()
 
     def _too_slow(self) -> None:
         self._crowd.ended["slow"] += 1
@@ -174,7 +173,7 @@ class Http2Protocol(asyncio.Protocol):
                 for stream in self._streams.values():
                     stream.tell()
             case h2.events.ConnectionTerminated():
-                self._transport.close()
+                self._hang_up()
             case _:
                 pass  # priorities, pings, unknown frames: the library has answered them
 
@@ -185,8 +184,7 @@ class Http2Protocol(asyncio.Protocol):
         if stream is None:
             self._h2.acknowledge_received_data(size, number)
         else:
-            stream.pieces.append((data, size))
-            stream.tell()
+            stream.take(data, size)
 
     def _start(self, number: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         if self._closing or len(self._tasks) >= self._crowd.bounds.connections_max:
@@ -264,8 +262,8 @@ class Http2Protocol(asyncio.Protocol):
         return stream
 
     def _give_back(self, number: int, stream: Stream) -> None:
-        if unread := stream.unread():
-            self._h2.acknowledge_received_data(unread, number)
+        if stream.unread:
+            self._h2.acknowledge_received_data(stream.unread, number)
 
     def _flush(self) -> None:
         data = self._h2.data_to_send()
@@ -276,4 +274,14 @@ class Http2Protocol(asyncio.Protocol):
         if not self._transport.is_closing():
             self._h2.close_connection(code)
             self._flush()
-            self._transport.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Nothing more is said on any stream: the library would not have it."""
+        self._leave()
+        self._transport.close()
+
+    def _leave(self) -> None:
+        for stream in self._streams.values():
+            stream.leave()
+        self._streams.clear()
