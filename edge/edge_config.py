@@ -14,7 +14,7 @@ from edge.listening import TlsConfig
 from edge.trust_config import GrantsConfig, TrustRule
 from mesh.access_config import AccessLogConfig
 from mesh.bounds_config import PublicBounds
-from mesh.config_types import Destination, DtabText, Port, Rate
+from mesh.config_types import Destination, DtabText, Port, Rate, first_taken
 from mesh.linkerd_config import ClientConfig, Clients
 from mesh.naming_config import DnsNamerConfig, DnsSrvNamerConfig, FsNamerConfig, Transformer
 from tracing.propagation import FORMATS, Format
@@ -154,6 +154,15 @@ class EdgeConfig(Model):
     def _consistent(self) -> Self:
         if self.listeners and "listener" in self.model_fields_set:
             raise Refused("either listener or listeners", at=("listener",))
+        bound = [(self.admin.ip, self.admin.port), *(one.address for one in self.all_listeners)]
+        taken = first_taken(bound)
+        if taken is not None:
+            ip, port = bound[taken]
+            raise Refused(
+                f"{ip}:{port} is taken",
+                hint="choose another port",
+                at=("listeners", taken - 1) if self.listeners else ("listener",),
+            )
         seen: dict[str, int] = {}
         for number, rule in enumerate(self.host_rules):
             name = rule.host.lower()

@@ -13,10 +13,12 @@ from dtab import Dtab, DtabSyntaxError, Path, read_dtab, read_path, show
 from tracing.recorder.destination import HINT, DestinationError, check_destination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 PORT_MAX: Final = 65_535
 DNS_PORT: Final = 53
+# An address that stands for every one of its family.
+_ALL: Final = frozenset({"0.0.0.0", "::"})
 _WITH_PORT: Final = re.compile(r"(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})")
 
 
@@ -66,6 +68,19 @@ def _name_server(text: str) -> str:
         hint = "write 10.0.0.53, 10.0.0.53:5353 or [::1]:53"
         raise Refused(f"{text} is no address of a name server", hint=hint) from None
     return text
+
+
+def first_taken(addresses: Sequence[tuple[str, int]]) -> int | None:
+    """Which of these (ip, port) is the first that one before it binds already.
+
+    Workers share their ports, so the system would not refuse it. Port 0 is any that is free.
+    """
+    for number, (ip, port) in enumerate(addresses):
+        for other, taken in addresses[:number]:
+            alike = ip == other or (bool(_ALL & {ip, other}) and (":" in ip) is (":" in other))
+            if port and port == taken and alike:
+                return number
+    return None
 
 
 DtabText = Annotated[

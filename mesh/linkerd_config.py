@@ -19,6 +19,7 @@ from mesh.config_types import (
     Millis,
     PathText,
     Port,
+    first_taken,
     kind_or,
 )
 from mesh.identifier_config import HeaderTokenIdentifier, Identifiers
@@ -149,6 +150,33 @@ class MeshConfig(Model):
     def tracers(self) -> tuple[Tracing | LinkerdZipkin, ...]:
         """The telemeters that take spans."""
         return tuple(one for one in self.telemetry if isinstance(one, Tracing | LinkerdZipkin))
+
+    @model_validator(mode="after")
+    def _apart(self) -> MeshConfig:
+        """Two routers or servers may not be taken for one: Linkerd refuses them as well."""
+        names: set[str] = set()
+        servers: list[tuple[int, int]] = []
+        bound = [(self.admin.ip, self.admin.port)]
+        for number, router in enumerate(self.routers):
+            if router.name in names:
+                raise Refused(
+                    f"two routers are called {router.name}",
+                    hint="give each a `label` of its own",
+                    at=("routers", number),
+                )
+            names.add(router.name)
+            servers += [(number, one) for one in range(len(router.servers))]
+            bound += [(one.ip, one.port) for one in router.servers]
+        taken = first_taken(bound)
+        if taken is not None:
+            ip, port = bound[taken]
+            router_number, server = servers[taken - 1]
+            raise Refused(
+                f"{ip}:{port} is taken",
+                hint="choose another port",
+                at=("routers", router_number, "servers", server),
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_tracer(self) -> MeshConfig:

@@ -15,7 +15,7 @@ from mesh.admin import Admin
 from mesh.deps import Deps
 from mesh.naming_config import FsInterpreterConfig
 from mesh.tls_wiring import TlsParts
-from mesh.wiring import DEFAULT_PORT, Namers, make_interpreter, make_router, router_settings
+from mesh.wiring import Namers, make_interpreter, make_router, router_settings
 from naming.fs_interpreter import FsInterpreter
 from naming.playground import playground
 from proxy.acceptor import Prelude
@@ -55,10 +55,7 @@ def _fixed(router: RouterConfig) -> tuple[object, ...]:
 
 def addresses(config: MeshConfig) -> list[Address]:
     """What a process with this configuration binds, but for its admin port."""
-    return [
-        Address(name, server.ip, DEFAULT_PORT if server.port is None else server.port)
-        for name, _, server in _servers(config)
-    ]
+    return [Address(name, server.ip, server.port) for name, _, server in _servers(config)]
 
 
 class MeshProcess:

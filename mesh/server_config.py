@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,9 @@ from config import Model, Refused
 from mesh.bounds_config import CamelBounds
 from mesh.config_types import Millis, Port
 from mesh.tls_config import ServerTlsConfig
+
+# Linkerd's, of protocol http.
+DEFAULT_PORT: Final = 4140
 
 
 class Labeler(Model):
@@ -36,7 +39,7 @@ class AddForwardedHeader(Model):
 class ServerConfig(Model):
     """One listener."""
 
-    port: Port | None = None
+    port: Port = DEFAULT_PORT
     ip: str = "127.0.0.1"
     tls: ServerTlsConfig | None = None
     timeoutMs: Millis | None = None

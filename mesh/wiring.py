@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from proxy.tasks import Tasks
 
 _PREFIX = Path.of("#")
-DEFAULT_PORT: Final = 4140  # Linkerd: of protocol http
 _SIOCGIFADDR: Final = 0x8915
 
 
@@ -164,7 +163,7 @@ def router_settings(
         label=config.name,
         dtab=config.dtab,
         ip=server.ip,
-        port=DEFAULT_PORT if server.port is None else server.port,
+        port=server.port,
         prefix=config.dstPrefix,
         limits=make_limits(config),
         client=client,

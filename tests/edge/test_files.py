@@ -79,6 +79,8 @@ PROBLEMS = {
     "hosts: ['http://a']": "1:9: hosts.0: http://a is no host pattern",
     "hosts: [{host: a, service: /a, forward: 'b:1'}]": "hosts.0: only one of service",
     "hosts: [{host: a, forward: 'b'}]": "1:28: hosts.0.forward: b is no address",
+    "listeners: [{port: 8}, {port: 8, ip: 127.0.0.1}]": "listeners.1: 127.0.0.1:8 is taken",
+    "listener: {port: 8}\nadmin: {port: 8}": "listener: 0.0.0.0:8 is taken",
     "hosts: [{host: a, paths: [{prefix: a}]}]": "hosts.0.paths.0.prefix: a is no path prefix",
     "hosts: [{host: a, paths: [{prefix: /a/..}]}]": "is no path prefix",
     "hosts: [{host: a, paths: [{prefix: /a}, {prefix: /a/}]}]": "stands here twice",

@@ -111,6 +111,36 @@ def test_what_is_not_spoken_is_an_error_that_names_it(key: str, problem: str) ->
         load(MeshConfig, f"{ROUTER}  {key}\n", source="mesh.yml")
 
 
+ADDRESSES_TAKEN = {
+    "{servers: [{}]}, {servers: [{port: 1}]}": "routers.1: two routers are called http",
+    "{servers: [{}], label: a}, {servers: [{port: 4140}], label: b}": "routers.1.servers.0: .*4140",
+    "{servers: [{port: 9}, {port: 9}]}": "servers.1: 127.0.0.1:9 is taken",
+    "{servers: [{port: 9, ip: 0.0.0.0}, {port: 9}]}": "servers.1: 127.0.0.1:9 is taken",
+    "{servers: [{port: 9990}]}": "servers.0: 127.0.0.1:9990 is taken",
+}
+
+
+@pytest.mark.parametrize("routers", ADDRESSES_TAKEN)
+def test_labels_and_addresses_are_each_routers_own(routers: str) -> None:
+    text = f"routers: [{routers}]".replace("{servers", "{protocol: http, servers")
+    with pytest.raises(ConfigError, match=ADDRESSES_TAKEN[routers]):
+        load(MeshConfig, text, source="mesh.yml")
+
+
+@pytest.mark.parametrize("servers", ["{port: 9}, {port: 9, ip: '::'}", "{port: 0}, {port: 0}"])
+def test_addresses_that_only_look_alike_are_two(servers: str) -> None:
+    text = f"routers: [{{protocol: http, servers: [{servers}]}}]"
+    assert len(load(MeshConfig, text, source="mesh.yml").routers[0].servers) == 2
+
+
+def test_a_server_without_a_port_has_linkerds() -> None:
+    text = "routers: [{protocol: http, servers: [{timeoutMs: 5}]}]"
+    config = load(MeshConfig, text, source="mesh.yml").routers[0]
+    (server,) = config.servers
+    plan = make_plan(config, server, make_identifier(config))
+    assert plan(b"web").settings.server_timeout == (0.005, "127.0.0.1/4140")
+
+
 @pytest.mark.parametrize(
     "by", ["{kind: static}", "{kind: router, label: x}", "{kind: connectionRandom}"]
 )
