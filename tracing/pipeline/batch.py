@@ -7,8 +7,8 @@ from tracing.pipeline.model import V2Span, low_half, to_json
 
 # Small messages are put together up to this size, so that a tracer that sends one span at a time
 # does not make a block of each.
-_BLOCK_SPANS_MAX: Final = 256
-_BLOCK_BYTES_MAX: Final = 65_536
+BLOCK_SPANS: Final = 256
+BLOCK_BYTES: Final = 65_536
 
 
 class Batch(NamedTuple):
@@ -45,10 +45,7 @@ class BlockIndex(NamedTuple):
 
 
 def index_of(spans: Iterable[V2Span], keys: Sequence[str] = ()) -> BlockIndex:
-    """The index entries of one block; service and span names are as sent, in any case.
-
-    One loop over locals: this is most of what a span costs the collector in Python.
-    """
+    """The index entries of one block; service and span names are as sent, in any case."""
     trace_ids = set()
     names = set()
     remotes = set()
@@ -81,25 +78,26 @@ def index_of(spans: Iterable[V2Span], keys: Sequence[str] = ()) -> BlockIndex:
 
 
 def grouped(batches: Sequence[Batch]) -> Iterable[tuple[bytes, list[V2Span]]]:
-    """The batches as blocks: big ones as they are, small ones joined."""
+    """The batches as rows for a waiting room: big ones as they are, small ones joined."""
     bodies: list[bytes] = []
     spans: list[V2Span] = []
     size = 0
     for batch in batches:
         if not batch.spans:
             continue
-        full = len(spans) + len(batch.spans) > _BLOCK_SPANS_MAX
-        if bodies and (full or size + len(batch.body) > _BLOCK_BYTES_MAX):
-            yield _joined(bodies), spans
+        full = len(spans) + len(batch.spans) > BLOCK_SPANS
+        if bodies and (full or size + len(batch.body) > BLOCK_BYTES):
+            yield joined(bodies), spans
             bodies, spans, size = [], [], 0
         bodies.append(batch.body)
         spans = spans + batch.spans if spans else batch.spans
         size += len(batch.body)
     if bodies:
-        yield _joined(bodies), spans
+        yield joined(bodies), spans
 
 
-def _joined(bodies: list[bytes]) -> bytes:
+def joined(bodies: Sequence[bytes]) -> bytes:
+    """One v2 JSON list of the spans of several."""
     if len(bodies) == 1:
         return bodies[0]
     return b"[" + b",".join([body.strip()[1:-1] for body in bodies]) + b"]"

@@ -6,15 +6,11 @@ small messages share one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from tracing.pipeline.batch import BlockIndex, index_of
+from tracing.pipeline.batch import BLOCK_BYTES, BLOCK_SPANS, BlockIndex, index_of
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.log import Place
 from tracing.pipeline.store.words import Words
-
-_SPANS_MAX: Final = 256
-BLOCK_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Gathering:
         if grown is not None and (
             (place.segment, place.offset) != (grown.segment, grown.end)
             or grown.size + place.size > self._bytes_max
-            or len(self._spans) + len(spans) > _SPANS_MAX
+            or len(self._spans) + len(spans) > BLOCK_SPANS
         ):
             self._close()
             grown = None

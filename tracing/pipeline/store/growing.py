@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tracing.pipeline.batch import Batch
+from tracing.pipeline.batch import BLOCK_BYTES, Batch
 from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.gathering import BLOCK_BYTES, Gathering
+from tracing.pipeline.store.gathering import Gathering
 from tracing.pipeline.store.log import SEGMENT_BYTES, SpanLog, sync
 from tracing.pipeline.store.waiting import WaitingRoom
 from tracing.pipeline.store.writer import IndexWriter
