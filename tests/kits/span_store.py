@@ -1,6 +1,7 @@
 """What every span store promises. A store's test class subclasses SpanStoreContract."""
 
 import asyncio
+import random
 
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.links import Link
@@ -9,6 +10,11 @@ from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.port import SpanStore
 
 HOUR_MS = 1_763_000_000_000
+
+
+def noise(size: int) -> str:
+    """Text that packing leaves so many bytes of."""
+    return random.Random(size).randbytes(size).hex()
 
 
 def span(  # noqa: PLR0913 - a span has many parts

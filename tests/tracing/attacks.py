@@ -146,7 +146,7 @@ ATTACKS: Final[dict[int, Attack]] = {
         "the same verdict",
         (
             "test_tail.py::test_spans_that_come_later_follow_the_verdict",
-            "test_tail.py::test_a_late_part_follows_its_verdict_in_the_next_process",
+            "test_waiting.py::test_a_late_part_follows_its_verdict_in_the_next_process",
             "test_tail.py::test_a_rate_keeps_about_its_share_and_always_the_same",
         ),
     ),

@@ -1,5 +1,4 @@
 import asyncio
-import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -8,18 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.kits.limits import no_longer_files
-from tests.kits.span_store import SpanStoreContract, around, ids, span
+from tests.kits.span_store import SpanStoreContract, around, ids, noise, span
 from tracing.pipeline.batch import batch_of
 from tracing.pipeline.store.memory import MemoryStore
 from tracing.pipeline.store.port import SpanStore, StoreBusyError, StoreError
 from tracing.pipeline.store.sqlite import SqliteStore
-from tracing.pipeline.tail.policy import Policies
-from tracing.pipeline.tail.window import TailWindow
-
-
-def noise(size: int) -> str:
-    """Text that packing leaves so many bytes of."""
-    return random.Random(size).randbytes(size).hex()
 
 
 class TestMemoryStore(SpanStoreContract):
@@ -84,21 +76,6 @@ async def test_an_index_that_cannot_follow_refuses_before_it_takes_anything(
     assert len(await store.search(around())) == 2
     await store.append(batch_of([span(3)]))
     assert store.counts().stored == 3
-    await store.aclose()
-
-
-async def test_a_full_queue_refuses_before_it_takes_anything(tmp_path: Path) -> None:
-    tail = TailWindow(Policies([]), 0)
-    store = SqliteStore(tmp_path / "spans.sqlite3", queue_bytes_max=100, tail=tail)
-    first = asyncio.ensure_future(store.append(batch_of([span(1)])))
-    await asyncio.sleep(0)
-    with pytest.raises(StoreBusyError):
-        await store.append(batch_of([span(2)]))
-    await first
-    await store.append(batch_of([span(3)]))
-    counts = store.counts().tail
-    assert counts is not None
-    assert counts.accepted == 2
     await store.aclose()
 
 

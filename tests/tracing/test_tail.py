@@ -1,7 +1,6 @@
 """Tail sampling: the policies, the window, and what a killed process leaves behind."""
 
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,22 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from config import load
 from tests.kits.span_store import HOUR_MS, span
+from tests.kits.tail import FILE, config, window
 from tests.tracing.test_collector_process import Process
 from tracing.pipeline.batch import batch_of
 from tracing.pipeline.collector import CollectorError, open_store
-from tracing.pipeline.collector_config import CollectorConfig
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.settings import Settings
-from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.packing import unpack
-from tracing.pipeline.store.schema import open_writer
 from tracing.pipeline.store.sqlite import SqliteStore
-from tracing.pipeline.store.waiting import WaitingRoom
 from tracing.pipeline.tail.policy import (
     KEPT_TAG,
     UNMATCHED,
@@ -35,30 +27,7 @@ from tracing.pipeline.tail.policy import (
     Slow,
     Verdict,
 )
-from tracing.pipeline.tail.window import Row, TailWindow, Traces, by_trace
-
-FILE = """
-tail:
-  window_s: {window_s}
-  policies:
-    - {{kind: match, name: probes, service: kube-*, keep: false}}
-    - {{kind: errors}}
-    - {{kind: slow, over_ms: 500}}
-    - {{kind: match, name: checkout, route: /svc/checkout*}}
-    - {{kind: rate, rate: 0.0}}
-"""
-
-
-def config(window_s: float = 10.0) -> CollectorConfig:
-    return load(CollectorConfig, FILE.format(window_s=window_s), source="collector.yml")
-
-
-def window(window_s: float = 10.0, **bounds: int) -> TailWindow:
-    tail = config(window_s).tail
-    assert tail is not None
-    made = tail.window()
-    return TailWindow(made._policies, int(window_s * 1000), **bounds)
-
+from tracing.pipeline.tail.window import Row, Traces, by_trace
 
 # ── policies ─────────────────────────────────────────────────────────────────────────────────
 
@@ -168,117 +137,7 @@ def test_spans_of_two_rows_are_judged_together() -> None:
     assert one.settle(rows[1], never) == ({1: kept}, {1: 1}, {})
 
 
-# ── on disk ──────────────────────────────────────────────────────────────────────────────────
-
-
-class Room:
-    """A waiting room in a file; `again` is the next process after kill -9."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.again()
-
-    def again(self) -> None:
-        self.db = open_writer(self._path)
-        self.room = WaitingRoom(self.db, window())
-        self.room.arrivals()
-
-    def kept(self) -> list[tuple[str, str]]:
-        return [
-            (one.trace_id[-1], (one.tags or {})[KEPT_TAG])
-            for arrival in self.room.arrivals()
-            for one in arrival.batch.spans
-        ]
-
-    def balanced(self) -> bool:
-        tail = self.room.counts()
-        rows = self.db.execute("SELECT body, size FROM waiting").fetchall()
-        waiting = sum(len(spans_of(unpack(*row) or b"") or ()) for row in rows)
-        assert (tail.kept, tail.waiting) == (len(self.kept()), waiting)
-        return tail.accepted == tail.kept + tail.waiting + sum(tail.dropped.values())
-
-
-def test_a_verdict_outlives_the_process_that_gave_it(tmp_path: Path) -> None:
-    one = Room(tmp_path / "spans")
-    one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
-    one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 5_000)
-    assert one.room.settle(10_000) is not None
-    one.db.close()
-    one.again()
-    assert one.room.counts().waiting == 2
-    assert one.room.settle(14_000) is None
-    assert one.room.settle(15_000) is not None
-    # Trace 2 failed in time, in the second message: it was judged by both.
-    assert one.kept() == [("1", "errors"), ("2", "errors"), ("1", "errors"), ("2", "errors")]
-    assert one.balanced()
-    one.db.close()
-
-
-def test_a_late_part_follows_its_verdict_in_the_next_process(tmp_path: Path) -> None:
-    one = Room(tmp_path / "spans")
-    one.room.hold([batch_of([span(1, tags={"error": "x"}), span(2)])], 0)
-    assert one.room.settle(10_000) is not None
-    one.room.hold([batch_of([span(1, 2), span(2, 2, tags={"error": "late"})])], 11_000)
-    one.db.close()
-    one.again()
-    assert one.room.settle(21_000) is not None
-    assert one.kept() == [("1", "errors"), ("1", "errors")]
-    assert one.room.counts().dropped == {"rate": 2}
-    assert one.db.execute("SELECT count(*) FROM verdict").fetchone()[0] == 0
-    assert one.balanced()
-    one.db.close()
-
-
-def test_a_write_that_fails_leaves_everything_waiting(tmp_path: Path) -> None:
-    one = Room(tmp_path / "spans")
-    one.room.hold([batch_of([span(1, tags={"error": "x"})])], 0)
-    refuse = "BEGIN SELECT RAISE(FAIL, 'full'); END"
-    one.db.execute(f"CREATE TEMP TRIGGER full BEFORE DELETE ON waiting {refuse}")
-    with pytest.raises(sqlite3.Error, match="full"):
-        one.room.settle(10_000)
-    assert one.room.counts().waiting == 1
-    assert one.kept() == []
-    one.db.execute("DROP TRIGGER full")
-    assert one.room.settle(10_000) is not None
-    assert one.kept() == [("1", "errors")]
-    assert one.balanced()
-    one.db.close()
-
-
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["hold", "settle", "kill"]),
-        st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=4),
-    ),
-    max_size=12,
-)
-
-
-# Each example makes files and commits to them, at the disk's pace.
-@settings(deadline=None, max_examples=40)
-@given(steps)
-def test_whenever_it_dies_each_span_is_in_one_place(
-    tmp_path_factory: pytest.TempPathFactory,
-    plan: list[tuple[str, list[tuple[int, bool]]]],
-) -> None:
-    one = Room(tmp_path_factory.mktemp("tail") / "spans")
-    now_ms = 0
-    for step, parts in plan:
-        now_ms += 4_000
-        if step == "hold":
-            tags = [{"error": "x"} if failed else None for _, failed in parts]
-            spans = [span(n, tags=t) for (n, _), t in zip(parts, tags, strict=True)]
-            one.room.hold([batch_of(spans)], now_ms)
-        elif step == "settle":
-            one.room.settle(now_ms)
-        else:
-            one.db.close()
-            one.again()
-        assert one.balanced()
-    while one.room.settle(now_ms + 10_000) is not None:
-        assert one.balanced()
-    assert one.room.counts().waiting == 0
-    one.db.close()
+# ── in the store ─────────────────────────────────────────────────────────────────────────────
 
 
 async def test_without_a_tail_what_was_waiting_is_stored(tmp_path: Path) -> None:

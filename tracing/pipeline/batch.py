@@ -1,14 +1,9 @@
 """What receivers hand to the store: decoded spans, and their v2 JSON where it is at hand."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tracing.pipeline.model import V2Span, low_half, to_json
-
-# Small messages are put together up to this size, so that a tracer that sends one span at a time
-# does not make a block of each.
-BLOCK_SPANS: Final = 256
-BLOCK_BYTES: Final = 65_536
 
 
 class Batch(NamedTuple):
@@ -75,29 +70,3 @@ def index_of(spans: Iterable[V2Span], keys: Sequence[str] = ()) -> BlockIndex:
             if key in tags
         },
     )
-
-
-def grouped(batches: Sequence[Batch]) -> Iterable[tuple[bytes, list[V2Span]]]:
-    """The batches as rows for a waiting room: big ones as they are, small ones joined."""
-    bodies: list[bytes] = []
-    spans: list[V2Span] = []
-    size = 0
-    for batch in batches:
-        if not batch.spans:
-            continue
-        full = len(spans) + len(batch.spans) > BLOCK_SPANS
-        if bodies and (full or size + len(batch.body) > BLOCK_BYTES):
-            yield joined(bodies), spans
-            bodies, spans, size = [], [], 0
-        bodies.append(batch.body)
-        spans = spans + batch.spans if spans else batch.spans
-        size += len(batch.body)
-    if bodies:
-        yield joined(bodies), spans
-
-
-def joined(bodies: Sequence[bytes]) -> bytes:
-    """One v2 JSON list of the spans of several."""
-    if len(bodies) == 1:
-        return bodies[0]
-    return b"[" + b",".join([body.strip()[1:-1] for body in bodies]) + b"]"

@@ -6,16 +6,20 @@ small messages share one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from tracing.pipeline.batch import BLOCK_BYTES, BLOCK_SPANS, BlockIndex, index_of
+from tracing.pipeline.batch import BlockIndex, index_of
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.store.log import Place
 from tracing.pipeline.store.words import Words
 
+_SPANS_MAX: Final = 256
+BLOCK_BYTES: Final = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block that the index does not know yet. Shape: arrival is the highest of its records."""
+    """A block that the index does not know yet. Shape: arrival is the last of its records'."""
 
     number: int
     place: Place
@@ -56,7 +60,7 @@ class Gathering:
         if grown is not None and (
             (place.segment, place.offset) != (grown.segment, grown.end)
             or grown.size + place.size > self._bytes_max
-            or len(self._spans) + len(spans) > BLOCK_SPANS
+            or len(self._spans) + len(spans) > _SPANS_MAX
         ):
             self._close()
             grown = None
@@ -66,7 +70,7 @@ class Gathering:
             self._place = Place(grown.segment, grown.offset, grown.size + place.size)
             self._spans = self._spans + spans
         self._stored_ms = stored_ms
-        self._arrival = max(self._arrival, arrival)
+        self._arrival = arrival or self._arrival
         self.spans += len(spans)
         self.size += place.size
 

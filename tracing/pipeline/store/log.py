@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,8 +20,8 @@ from tracing.pipeline.store.packing import Packer, unpack
 from tracing.pipeline.store.port import StoreError
 
 # Magic, bytes as they lie here and their CRC-32, bytes of the body, its spans, when it was stored
-# (milliseconds since 1970), and the number that the tail's waiting room gave it (0 for what did not
-# wait).
+# (milliseconds since 1970), and a number: that of the row of the waiting room that it comes from (0
+# for what did not wait); in the waiting room's own log, how many spans were accepted so far.
 _HEAD: Final = struct.Struct("<4sIIIIqq")
 _MAGIC: Final = b"wsp1"
 SEGMENT_BYTES: Final = 16 << 20
@@ -76,18 +76,24 @@ class SpanLog:
         for number in segments(self.folder):
             if number < segment:
                 continue
-            data = segment_path(self.folder, number).read_bytes()
             known = end if number == segment else 0
-            whole = known
-            for offset, end_of_it, record in _records(data, known):
-                yield Place(number, offset, end_of_it - offset), record
-                whole = end_of_it
+            with segment_path(self.folder, number).open("rb") as file:
+                whole = min(known, file.seek(0, os.SEEK_END))
+                file.seek(known)
+                data = file.read()
+            for offset, end_of_it, record in _records(data):
+                yield Place(number, known + offset, end_of_it - offset), record
+                whole = known + end_of_it
             if number == self.segment:
-                # What the index knows and a power loss took cannot come again at the same place.
-                lost = known > len(data)
-                self._open(number + 1 if lost else number, 0 if lost else whole)
+                self._open(number, whole)
         if self._fd < 0:
             self._open(max(self.segment, segment) + 1, 0)
+        self.go_behind(segment, end - 1)
+
+    def go_behind(self, segment: int, offset: int) -> None:
+        """Use no place up to this one: a power loss took it, but somebody remembers it."""
+        if (self.segment, self._size) <= (segment, offset):
+            self._seal_and_open(segment + 1)
 
     def append(self, body: bytes, spans: int, stored_ms: int, arrival: int = 0) -> Place:
         """Write one record, whole or not at all. Raises: StoreError."""
@@ -97,7 +103,7 @@ class SpanLog:
         size = len(head) + len(packed)
         try:
             if self._size and self._size + size > self._segment_bytes:
-                self._roll()
+                self._seal_and_open(self.segment + 1)
             written = os.writev(self._fd, (head, packed))
         except OSError as error:
             raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
@@ -121,9 +127,9 @@ class SpanLog:
         """Put everything on the disk and let go."""
         sync([*self.take_sealed(), self._fd])
 
-    def _roll(self) -> None:
+    def _seal_and_open(self, number: int) -> None:
         full = self._fd
-        self._open(self.segment + 1, 0)
+        self._open(number, 0)
         self._sealed.append(full)
 
     def _open(self, number: int, size: int) -> None:
@@ -148,7 +154,7 @@ class LogReader:
             return [], True
         except OSError:
             return [], False
-        found = list(_records(data, 0))
+        found = list(_records(data))
         whole = sum(end - offset for offset, end, _ in found) == place.size
         return [record for _, _, record in found], whole
 
@@ -189,15 +195,16 @@ def segment_path(folder: Path, number: int) -> Path:
 
 def sync(descriptors: list[int]) -> None:
     """Wait until these files are on the disk, and close them."""
-    for fd in descriptors:
-        try:
+    with ExitStack() as closing:
+        for fd in descriptors:
+            closing.callback(os.close, fd)
+        for fd in descriptors:
             os.fdatasync(fd)
-        finally:
-            os.close(fd)
 
 
-def _records(data: bytes, at: int) -> Iterator[tuple[int, int, Record]]:
-    """Each whole record from here on, with its offset and its end; the spoilt are passed over."""
+def _records(data: bytes) -> Iterator[tuple[int, int, Record]]:
+    """Each whole record, with its offset and its end; the spoilt are passed over."""
+    at = 0
     while (at := data.find(_MAGIC, at)) >= 0 and len(data) - at >= _HEAD.size:
         _, size, crc, unpacked, spans, stored_ms, arrival = _HEAD.unpack_from(data, at)
         end = at + _HEAD.size + size

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from tracing.pipeline.batch import joined
 from tracing.pipeline.links import PlainPart, decode_plain
 from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store.bodies import spans_of
+from tracing.pipeline.store.bodies import joined, spans_of
 from tracing.pipeline.store.log import LogReader, Place
 from tracing.pipeline.store.outbox import EXPORT
 from tracing.pipeline.store.port import StoreError, Trace

@@ -13,7 +13,7 @@ from typing import Final
 
 from tracing.pipeline.store.port import StoreError
 
-VERSION: Final = 5
+VERSION: Final = 6
 
 # The index of traces is written at random places: small pages, or each entry rewrites a large one.
 _PAGE_BYTES: Final = 4_096
@@ -39,7 +39,6 @@ CREATE TABLE IF NOT EXISTS trace_block (
     low INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (low, block)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS trace_news (id INTEGER PRIMARY KEY, entries BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS arrival (id INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS service (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS seen (
     kind TEXT NOT NULL, owner TEXT NOT NULL, value TEXT NOT NULL, day INTEGER NOT NULL,

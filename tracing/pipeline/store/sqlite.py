@@ -5,7 +5,6 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,16 +12,15 @@ from typing import Final, TypeVar
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.commits import Commits
 from tracing.pipeline.store.finding import find
-from tracing.pipeline.store.growing import Growing
 from tracing.pipeline.store.link_sums import apply, dependencies, next_step
+from tracing.pipeline.store.log_end import LogEnd
 from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
 from tracing.pipeline.store.reader import BlockReader, LogBlock
 from tracing.pipeline.store.readers import Readers
 from tracing.pipeline.store.schema import lock, open_writer
-from tracing.pipeline.store.waiting import Arrival, WaitingRoom, without_tail
-from tracing.pipeline.store.writing import flow_of
+from tracing.pipeline.store.waiting import WaitingRoom, keep_all
+from tracing.pipeline.store.writing import flow_of, keep_on_disk, put_on_disk
 from tracing.pipeline.tail.window import TailWindow
 
 _T = TypeVar("_T")
@@ -42,8 +40,8 @@ class SqliteStore:
 
     `append` returns once the message is in the log: what was accepted survives kill -9.
 
-    Units: queue_bytes_max bounds what waits for the index or, with a tail, for its commit; past it
-    `append` raises StoreBusyError and takes nothing. Blocks are forgotten, oldest first, once they
+    Units: queue_bytes_max bounds what waits for the index; past it `append` raises StoreBusyError
+    and takes nothing. Blocks are forgotten, oldest first, once they
     are older than keep_ms or all together larger than keep_bytes; a trace that lies in several
     blocks may lose its older part first. Names go when no span carried them for keep_ms. With a
     `tail` spans wait for their verdict, as durable, and are found once they are kept. `exporters`
@@ -67,47 +65,52 @@ class SqliteStore:
         self._queue_bytes_max = queue_bytes_max
         self._keep_ms = keep_ms
         self._keep_bytes = keep_bytes
-        folder = Path(f"{path}-log")
         self._lock = lock(path)
         try:
-            self._db = open_writer(path)
-            self._end = Growing(self._db, folder, keys, keep_bytes)
+            self._open(path, keys, keep_bytes, tail, exporters)
         except BaseException:
             os.close(self._lock)
             raise
-        self._room = without_tail(self._db) if tail is None else WaitingRoom(self._db, tail)
-        self._arriving: deque[Arrival] = deque()
-        self._recover(settle=tail is None)
-        self._end.begin(exporters, None if tail is None else self._room)
-        self._commits = None if tail is None else Commits(self._hold, queue_bytes_max)
         recent = self._end.writer.traces.recent
-        self._readers = Readers(path, folder, recent, query_s_max, strict=strict)
+        self._readers = Readers(path, self._end.log.folder, recent, query_s_max, strict=strict)
         self._reads = 0
         self._failed = 0
         self._closed = False
         self._summing = asyncio.Lock()
         self._behind = [
             self._start("index", self._end.run()),
+            self._start("disk", keep_on_disk(self._end.log, self._end.thread)),
             self._start("forgetter", self._forget_on()),
             self._start("links", self._sum_links_on()),
         ]
-        if self._commits is not None:
-            self._behind.append(self._start("settler", self._settle_on()))
-            self._committing = self._start("commits", self._commits.run())
+        if self._room is not None:
+            self._behind.append(self._start("settler", self._settle_on(self._room)))
+            disk = keep_on_disk(self._room.log, self._end.thread)
+            self._behind.append(self._start("waiting-disk", disk))
+
+    def _open(
+        self,
+        path: Path,
+        keys: Iterable[str],
+        keep_bytes: int | None,
+        tail: TailWindow | None,
+        exporters: Sequence[str],
+    ) -> None:
+        """Take over what a process that died had in the log, and what it had waiting."""
+        self._db = open_writer(path)
+        self._end = LogEnd(self._db, Path(f"{path}-log"), keys, keep_bytes)
+        arrived = self._end.recover()
+        waiting = Path(f"{path}-waiting")
+        self._room: WaitingRoom | None = None
+        if tail is not None:
+            self._room = WaitingRoom(waiting, tail, self._end.write, arrived)
+        elif waiting.exists():
+            keep_all(waiting, self._end.write, arrived)
+        self._end.begin(exporters)
 
     @staticmethod
     def _start(name: str, job: Coroutine[None, None, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(job, name=f"store-{name}")
-
-    def _recover(self, *, settle: bool) -> None:
-        """Take over what a process that died had in the log, and what it had kept of a tail."""
-        arrived = self._end.recover()
-        self._arriving.extend(one for one in self._room.arrivals() if one.number > arrived)
-        self._take_arrivals()
-        now_ms = time.time_ns() // 1_000_000
-        while settle and (kept := self._room.settle(now_ms)) is not None:
-            self._arriving.extend(kept)
-            self._take_arrivals()
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
 
@@ -115,37 +118,30 @@ class SqliteStore:
         """Keep a batch; returns once it is durable."""
         if self._closed:
             raise StoreError("the store is closed")
-        if self._commits is not None:
-            await self._commits.append(batch)
-            return
         if self._end.behind > self._queue_bytes_max:
             raise StoreBusyError
         try:
-            self._end.write(batch)
+            if self._room is None:
+                self._end.write(batch)
+            else:
+                self._room.hold(batch, time.time_ns() // 1_000_000)
         except StoreError:
             self._failed += len(batch.spans)
             raise
 
-    async def _hold(self, batches: Sequence[Batch], now_ms: int) -> None:
-        await self._end.thread.run(self._room.hold, batches, now_ms)
-
-    async def _settle_on(self) -> None:
+    async def _settle_on(self, room: WaitingRoom) -> None:
         """Judge what waits as it becomes due, a little at a time: senders wait meanwhile."""
         while True:
             await asyncio.sleep(_SETTLE_EVERY_S)
             # A full disk: what waits, waits on, and so does what was kept of it.
-            with contextlib.suppress(sqlite3.Error, StoreError):
-                kept: list[Arrival] | None = []
-                while kept is not None:
-                    self._arriving.extend(kept)
-                    self._take_arrivals()
-                    now_ms = time.time_ns() // 1_000_000
-                    kept = await self._end.thread.run(self._room.settle, now_ms)
-
-    def _take_arrivals(self) -> None:
-        while self._arriving:
-            self._end.write(self._arriving[0].batch, self._arriving[0].number)
-            self._arriving.popleft()
+            with contextlib.suppress(StoreError, OSError):
+                more = True
+                while more and self._end.behind <= self._queue_bytes_max:
+                    more = room.settle(time.time_ns() // 1_000_000)
+                    await asyncio.sleep(0)
+                if room.is_outlived():
+                    await put_on_disk(self._end.log, self._end.thread)
+                    room.remove_outlived()
 
     async def _sum_links_on(self) -> None:
         loop = asyncio.get_running_loop()
@@ -261,28 +257,21 @@ class SqliteStore:
     def counts(self) -> StoreCounts:
         """The ledger of this moment."""
         seen = self._end.seen()
-        waiting = sum(len(one.batch.spans) for one in self._arriving)
-        failed = self._failed
-        if self._commits is not None:
-            waiting += self._commits.spans
-            failed += self._commits.failed
+        tail = None if self._room is None else self._room.counts()
         return StoreCounts(
-            flow_of(self._end.thread.begun, seen, waiting, failed),
+            flow_of(self._end.thread.begun, seen, tail, self._failed),
             stored=seen.stored,
             evicted=seen.evicted,
             blocks=seen.blocks,
             size_bytes=seen.size_bytes,
             spoilt=len(self._readers.spoilt),
-            tail=seen.tail,
+            tail=tail,
             standing=seen.standing,
         )
 
     async def aclose(self) -> None:
-        """Commit what waits, fold the index's log into its file, close."""
+        """Index what is not yet, fold the index's log into its file, close."""
         self._closed = True
-        if self._commits is not None:
-            self._commits.close()
-            await self._committing
         for task in self._behind:
             task.cancel()
         await asyncio.gather(*self._behind, return_exceptions=True)
@@ -294,5 +283,7 @@ class SqliteStore:
 
     def _close(self) -> None:
         self._end.close()
+        if self._room is not None:
+            self._room.close()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()

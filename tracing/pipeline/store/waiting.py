@@ -1,54 +1,33 @@
-"""The spans that wait for a verdict, in SQLite beside the index.
+"""The spans that wait for a verdict, as durable as those that are stored.
 
-A message is in the table of rows before it is acknowledged, and leaves it in the transaction that
-writes down what is kept of it. That arrives in the log, under its number, before it leaves the
-table of arrivals: whenever the process dies, each span is in one place. What a process left waiting
-is read back by the next one and judged when its time is over, as if nothing had been.
+A message is in the room's log before it is acknowledged. What is kept of a row is handed on after
+the note that settles it, under the row's number: whenever the process dies, the next one sees by
+the last of these numbers what is still to be handed on. What was left waiting is judged when its
+time is over, as if nothing had been.
 """
 
-import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from tracing.pipeline.batch import Batch, batch_of, grouped
+from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.packing import Packer, unpack
-from tracing.pipeline.store.port import TailCounts
+from tracing.pipeline.store.log import SEGMENT_BYTES
+from tracing.pipeline.store.port import StoreError, TailCounts
+from tracing.pipeline.store.rows import Note, RowLog
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
-from tracing.pipeline.tail.window import Row, Settled, TailWindow, by_trace
+from tracing.pipeline.tail.window import Row, Settled, TailWindow, Traces, by_trace
 
-_ROWS_AT_ONCE: Final = 32  # some 10 ms for which senders wait
-_NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS waiting (
-    id INTEGER PRIMARY KEY, held_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS verdict (
-    low INTEGER PRIMARY KEY, kept INTEGER NOT NULL, policy TEXT NOT NULL, last_row INTEGER NOT NULL
-);
-"""
-_VERDICT: Final = "INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?)"
-_ARRIVE: Final = "INSERT INTO arrival VALUES (?, ?)"
-_COUNT: Final = (
-    "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = spans + ?2"
-)
-_ACCEPTED: Final = "tail.accepted"
-_KEPT: Final = "tail.kept"
-_DROPPED: Final = "tail.dropped."
+_SPANS_AT_ONCE: Final = 256  # some 2 ms for which senders wait
+_ROWS_AT_ONCE: Final = 256
 _SPOILT: Final = "spoilt"
+_NO_TAIL: Final = "no_tail"  # the policy of spans that nobody judges any more
 
-
-Statement = tuple[str, tuple[object, ...]]
-
-
-class Arrival(NamedTuple):
-    """What was kept of a row, on its way to the log."""
-
-    number: int
-    batch: Batch
+# Takes what was kept of the row with this number. Raises: StoreError.
+Keep = Callable[[Batch, int], None]
 
 
 class _Judged(NamedTuple):
@@ -61,173 +40,179 @@ class _Judged(NamedTuple):
 
 
 class WaitingRoom:
-    """Holds messages for the window's time, then hands over what is kept of them.
+    """Holds messages for the window's time, then hands on what is kept of them.
 
-    Belongs to the store's writer thread; counts may be read from anywhere.
+    Belongs to one thread. Shape: `arrived` is the number of the row of which something was handed
+    on last. Raises, as all that writes: StoreError.
     """
 
-    def __init__(self, connection: sqlite3.Connection, window: TailWindow) -> None:
-        self._db = connection
+    def __init__(
+        self,
+        folder: Path,
+        window: TailWindow,
+        keep: Keep,
+        arrived: int,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._rows = RowLog(folder, segment_bytes)
+        self.log: Final = self._rows.log
         self._window = window
-        connection.executescript(_TABLES)
+        self._keep = keep
+        self._arriving: deque[tuple[int, Batch]] = deque()
+        self._arriving_spans = 0
+        self._accepted = 0
+        self._kept = 0
+        self._dropped: dict[str, int] = {}
         self._dropped_now: dict[str, int] = {}
-        ledger = dict(connection.execute("SELECT entry, spans FROM ledger").fetchall())
-        self._accepted: int = ledger.get(_ACCEPTED, 0)
-        self._kept: int = ledger.get(_KEPT, 0)
-        self._dropped: dict[str, int] = {
-            entry.removeprefix(_DROPPED): spans
-            for entry, spans in ledger.items()
-            if entry.startswith(_DROPPED)
-        }
-        self._packer = Packer()
-        self._next = 1
-        self._next_arrival = 1
-        self._read_back()
-        self._read = window.spans
+        self._read_back(arrived)
+        self._read = window.spans + self._arriving_spans
 
-    def _read_back(self) -> None:
+    def _read_back(self, arrived: int) -> None:
         """Take over what another process left."""
-        verdicts = self._db.execute("SELECT low, kept, policy FROM verdict")
-        self._window.recall({low: Verdict(bool(kept), policy) for low, kept, policy in verdicts})
-        rows = self._db.execute("SELECT * FROM waiting ORDER BY id")
-        for number, held_ms, size, packed in rows:
-            spans = _spans_of(packed, size)
-            row = Row(number, held_ms, len(packed), len(spans))
-            self._window.hold(row, by_trace(spans))
-            self._next = number + 1
+        history = self._rows.recover(arrived)
+        settled_to = arrived  # of what a spoilt note settled, only what was kept is known
+        for note in history.notes:
+            self._window.recall(note.given)
+            settled_to = max(settled_to, note.to)
+            self._kept, self._dropped = note.kept, note.dropped
+        for row in history.rows:
+            if row.number > settled_to:
+                spans, late = self._rows.read(row)
+                self._window.recall(late)
+                self._window.hold(row, by_trace(spans))
+        for row, note in history.settled():
+            if row.number > arrived:
+                self._arrive(row, _kept(self._parts(row), note.given))
+        self._accepted = history.accepted
         spoilt = self._accepted - self._kept - sum(self._dropped.values()) - self._window.spans
         if spoilt:
-            self._db.execute(_COUNT, (_DROPPED + _SPOILT, spoilt))
             self._dropped[_SPOILT] = self._dropped.get(_SPOILT, 0) + spoilt
 
-    def hold(self, batches: Sequence[Batch], now_ms: int) -> None:
-        """Let messages wait; returns once they are committed, all or none."""
-        rows = [(self._packer.pack(body), len(body), spans) for body, spans in grouped(batches)]
-        if not rows:
+    def hold(self, batch: Batch, now_ms: int) -> None:
+        """Let a message wait; returns once it is in the log."""
+        if not batch.spans:
             return
-        total = sum(len(spans) for _, _, spans in rows)
-        first = self._next
-        statements: list[Statement] = [
-            ("INSERT INTO waiting VALUES (?, ?, ?, ?)", (number, now_ms, size, packed))
-            for number, (packed, size, _) in enumerate(rows, first)
-        ]
-        traces = [by_trace(spans) for _, _, spans in rows]
+        parts = by_trace(batch.spans)
+        accepted = self._accepted + len(batch.spans)
         # A late part of a trace needs its verdict until it is settled, by whatever process.
-        for number, parts in enumerate(traces, first):
-            judged = self._window.judged(parts)
-            statements += [(_VERDICT, (low, v.kept, v.policy, number)) for low, v in judged.items()]
-        self._commit([*statements, (_COUNT, (_ACCEPTED, total))])
-        self._next += len(rows)
-        self._accepted += total
-        for number, ((packed, _, spans), parts) in enumerate(zip(rows, traces, strict=True), first):
-            self._window.hold(Row(number, now_ms, len(packed), len(spans)), parts)
+        row = self._rows.add(batch, self._window.judged(parts), now_ms, accepted)
+        self._accepted = accepted
+        self._window.hold(row, parts)
 
-    def arrivals(self) -> list[Arrival]:
-        """What was kept and may not have reached the log; for the start of a process."""
-        rows = self._db.execute("SELECT id, body FROM arrival ORDER BY id").fetchall()
-        self._next_arrival = 1 + max((number for number, _ in rows), default=0)
-        return [Arrival(number, Batch(body, spans_of(body) or [])) for number, body in rows]
-
-    def settle(self, now_ms: int) -> list[Arrival] | None:
-        """Judge and empty the oldest rows that are due, some at once; None when there are none.
-
-        One transaction. What is kept must be in the log before it leaves the table of arrivals.
-        """
-        judged: list[_Judged] = []
-        while len(judged) < _ROWS_AT_ONCE:
-            row = self._window.next_due(now_ms)
-            if row is None:
-                break
-            judged.append(self._judge(row))
+    def settle(self, now_ms: int) -> bool:
+        """Judge and hand on some of the oldest rows that are due; whether there may be more."""
+        self._hand_on()
+        judged = list(self._judge_some(now_ms))
         if not judged:
-            return None
-        last = judged[-1].row.number
-        dropped: Counter[str] = Counter()
-        awaited: list[Statement] = []
+            return False
+        dropped_now = Counter[str]()
         for one in judged:
-            dropped.update(one.dropped)
-            verdicts = one.settled.verdicts
-            awaited += [
-                (_VERDICT, (low, verdicts[low].kept, verdicts[low].policy, last_row))
-                for low, last_row in one.settled.awaited.items()
-                if last_row > last
-            ]
-        kept = sum(len(one.kept) for one in judged)
-        statements: list[Statement] = [
-            ("DELETE FROM waiting WHERE id <= ?", (last,)),
-            ("DELETE FROM verdict WHERE last_row <= ?", (last,)),
-            *awaited,
-            *((_COUNT, (_DROPPED + policy, n)) for policy, n in dropped.items()),
-            (_COUNT, (_KEPT, kept)),
-        ]
-        batches = [batch_of(one.kept) for one in judged if one.kept]
-        arrivals = [Arrival(n, batch) for n, batch in enumerate(batches, self._next_arrival)]
-        statements += [(_ARRIVE, (number, batch.body)) for number, batch in arrivals]
+            dropped_now.update(one.dropped)
+        kept = self._kept + sum(len(one.kept) for one in judged)
+        dropped = dict(dropped_now + Counter(self._dropped))
+        note = Note(judged[-1].row.number, kept, dropped, _to_remember(judged))
         try:
-            self._commit(statements)
-        except BaseException:
+            self._rows.settle(note, now_ms, self._accepted)
+        except StoreError:
             for one in reversed(judged):
                 self._window.restore(one.row, one.settled)
             raise
-        self._next_arrival += len(arrivals)
-        self._kept += kept
-        for counts in (self._dropped, self._dropped_now):
-            for policy, count in dropped.items():
-                counts[policy] = counts.get(policy, 0) + count
-        return arrivals
+        self._kept, self._dropped = kept, dropped
+        self._dropped_now = dict(dropped_now + Counter(self._dropped_now))
+        for one in judged:
+            self._arrive(one.row, one.kept)
+        self._hand_on()
+        return True
 
-    def _commit(self, statements: Iterable[Statement]) -> None:
-        """Run them all or none."""
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            for statement, values in statements:
-                db.execute(statement, values)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:  # a full disk has SQLite roll back by itself
-                db.execute("ROLLBACK")
-            raise
+    def _arrive(self, row: Row, kept: list[V2Span]) -> None:
+        if kept:
+            self._arriving.append((row.number, batch_of(kept)))
+            self._arriving_spans += len(kept)
+
+    def _hand_on(self) -> None:
+        while self._arriving:
+            number, batch = self._arriving[0]
+            self._keep(batch, number)
+            self._arriving.popleft()
+            self._arriving_spans -= len(batch.spans)
+
+    def _judge_some(self, now_ms: int) -> Iterator[_Judged]:
+        rows = spans = 0
+        while rows < _ROWS_AT_ONCE and spans < _SPANS_AT_ONCE:
+            row = self._window.next_due(now_ms)
+            if row is None:
+                return
+            rows += 1
+            spans += row.spans
+            yield self._judge(row)
 
     def _judge(self, row: Row) -> _Judged:
-        read = cache(lambda: by_trace(self._spans(row.number)))
+        read = cache(lambda: self._parts(row))  # once, and only where something needs it
         settled = self._window.settle(row, read)
-        kept: list[V2Span] = []
         dropped: Counter[str] = Counter()
         for low, verdict in settled.verdicts.items():
             if not verdict.kept:
                 dropped[verdict.policy] += settled.spans[low]
-                continue
-            for span in read().get(low, ()):
-                span.tags = {**(span.tags or {}), KEPT_TAG: verdict.policy}
-                kept.append(span)
+        kept: list[V2Span] = []
+        if any(verdict.kept for verdict in settled.verdicts.values()):
+            kept = _kept(read(), settled.verdicts)
         spoilt = row.spans - len(kept) - sum(dropped.values())
         if spoilt:
             dropped[_SPOILT] += spoilt
         return _Judged(row, settled, kept, dropped)
 
-    def _spans(self, number: int) -> list[V2Span]:
-        """A row's spans, which are only read again where one of them is kept."""
-        row = self._db.execute("SELECT body, size FROM waiting WHERE id = ?", (number,))
-        return _spans_of(*row.fetchone())
+    def _parts(self, row: Row) -> Traces:
+        return by_trace(self._rows.read(row)[0])
+
+    def is_outlived(self) -> bool:
+        """Whether there are files of which nothing is needed any more."""
+        return not self._arriving and self._rows.is_outlived(self._window.oldest)
+
+    def remove_outlived(self) -> None:
+        """Remove them. What was handed on must be on the disk, or a power loss takes both."""
+        self._rows.remove_outlived(self._window.oldest)
 
     def counts(self) -> TailCounts:
         """The ledger of this moment."""
         return TailCounts(
             accepted=self._accepted,
-            kept=self._kept,
-            waiting=self._window.spans,
+            kept=self._kept - self._arriving_spans,
+            waiting=self._window.spans + self._arriving_spans,
             dropped=dict(self._dropped),
             read_back=self._read,
             dropped_now=dict(self._dropped_now),
         )
 
+    def close(self) -> None:
+        """Put everything on the disk and let go."""
+        self._rows.close()
 
-def _spans_of(packed: bytes, size: int) -> list[V2Span]:
-    body = unpack(packed, size)
-    return [] if body is None else spans_of(body) or []
+
+def keep_all(folder: Path, keep: Keep, arrived: int) -> None:
+    """Without a tail, keep what another process left waiting."""
+    room = WaitingRoom(folder, TailWindow(Policies([Match(name=_NO_TAIL)]), 0), keep, arrived)
+    while room.settle(time.time_ns() // 1_000_000):
+        pass
+    room.close()
 
 
-def without_tail(connection: sqlite3.Connection) -> WaitingRoom:
-    """The room of a process that has no tail: it keeps all that another one left waiting."""
-    return WaitingRoom(connection, TailWindow(Policies([Match(name=_NO_TAIL)]), 0))
+def _to_remember(judged: list[_Judged]) -> dict[int, Verdict]:
+    """What the next process must know of the traces of these rows."""
+    last = judged[-1].row.number
+    return {
+        low: verdict
+        for one in judged
+        for low, verdict in one.settled.verdicts.items()
+        if verdict.kept or one.settled.awaited.get(low, 0) > last
+    }
+
+
+def _kept(parts: Traces, verdicts: Mapping[int, Verdict]) -> list[V2Span]:
+    """The spans of kept traces, with the policy that kept each."""
+    kept: list[V2Span] = []
+    for low, verdict in verdicts.items():
+        if verdict.kept:
+            for span in parts.get(low, ()):
+                span.tags = {**(span.tags or {}), KEPT_TAG: verdict.policy}
+                kept.append(span)
+    return kept

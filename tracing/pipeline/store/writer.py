@@ -22,8 +22,8 @@ class IndexWriter:
 
     A block is durable as soon as it is in the log. Its index entries are written later, many
     blocks at once; what was not indexed when the process died is indexed on the next start.
-    Shape: indexed_to is the place in the log (segment, offset) up to which that is done, arrived
-    the highest number from the tail's waiting room among it.
+    Shape: indexed_to is the place in the log (segment, offset) up to which that was done when the
+    process began, arrived the last row of the waiting room among it.
     """
 
     def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
@@ -37,6 +37,7 @@ class IndexWriter:
             ledger.get("log.segment", 0),
             ledger.get("log.offset", 0),
         )
+        self.arrived: int = ledger.get("log.arrived", 0)
         self.next_block: int = ledger.get("log.block", 0) + 1
         self.blocks: int
         self.size_bytes: int
@@ -61,8 +62,8 @@ class IndexWriter:
                 self._write_ledger("log.segment", last.place.segment)
                 self._write_ledger("log.offset", last.place.end)
                 self._write_ledger("log.block", last.number)
-                arrived = max(block.arrival for block in blocks)
-                self._db.execute("DELETE FROM arrival WHERE id <= ?", (arrived,))
+                for arrived in [block.arrival for block in blocks if block.arrival][-1:]:
+                    self._write_ledger("log.arrived", arrived)
                 self.outbox.take(spans)
         except BaseException:
             self._names.read()
@@ -71,7 +72,6 @@ class IndexWriter:
         self.stored += spans
         self.blocks += len(blocks)
         self.size_bytes += sum(block.place.size for block in blocks)
-        self.indexed_to = last.place.segment, last.place.end
         self.next_block = last.number + 1
 
     def _write_facts(self, blocks: Sequence[Block]) -> None:

@@ -1,17 +1,21 @@
-"""The one thread that writes, and what it looked like after each of its jobs."""
+"""The one thread that writes and waits for the disk, and what it looked like after each job."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
+from tracing.pipeline.store.log import SpanLog, sync
 from tracing.pipeline.store.outbox import Standing
 from tracing.pipeline.store.port import Flow, TailCounts
-from tracing.pipeline.store.waiting import WaitingRoom
 from tracing.pipeline.store.writer import IndexWriter
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+# What a power loss may take of a log.
+_SYNC_EVERY_S: Final = 5.0
 
 
 class Seen(NamedTuple):
@@ -22,7 +26,6 @@ class Seen(NamedTuple):
     blocks: int
     size_bytes: int
     standing: Standing
-    tail: TailCounts | None
 
 
 class WriterThread:
@@ -32,9 +35,8 @@ class WriterThread:
     it waits again: so the counts and the queue before them never contradict each other.
     """
 
-    def __init__(self, writer: IndexWriter, room: WaitingRoom | None) -> None:
+    def __init__(self, writer: IndexWriter) -> None:
         self._writer = writer
-        self._room = room
         self.executor = ThreadPoolExecutor(1, "store-writer")
         self.begun = self.seen = self._look()
 
@@ -56,22 +58,35 @@ class WriterThread:
             writer.blocks,
             writer.size_bytes,
             writer.outbox.standing(),
-            None if self._room is None else self._room.counts(),
         )
 
 
-def flow_of(begun: Seen, seen: Seen, waiting: int, failed: int) -> Flow:
-    """Where the spans are; waiting for their commit, or failed in it, are counted elsewhere."""
-    queued = waiting + seen.standing.owed
+async def put_on_disk(log: SpanLog, thread: WriterThread) -> None:
+    """Wait until what is in a log is on the disk."""
+    await thread.run(sync, log.take_sealed())
+    await thread.run(log.sync)
+
+
+async def keep_on_disk(log: SpanLog, thread: WriterThread) -> None:
+    """Do so every few seconds."""
+    while True:
+        await asyncio.sleep(_SYNC_EVERY_S)
+        with contextlib.suppress(OSError):
+            await put_on_disk(log, thread)
+
+
+def flow_of(begun: Seen, seen: Seen, tail: TailCounts | None, failed: int) -> Flow:
+    """Where the spans are; those that could not be written are counted elsewhere."""
+    queued = seen.standing.owed
     read_back = begun.standing.owed
     dropped = {
         "store_failed": failed,
         "evicted_unexported": seen.standing.lost - begun.standing.lost,
     }
-    if seen.tail is not None:
-        queued += seen.tail.waiting
-        read_back += seen.tail.read_back
-        dropped |= {f"tail.{policy}": spans for policy, spans in seen.tail.dropped_now.items()}
+    if tail is not None:
+        queued += tail.waiting
+        read_back += tail.read_back
+        dropped |= {f"tail.{policy}": spans for policy, spans in tail.dropped_now.items()}
     return Flow(
         read_back=read_back,
         stored=seen.standing.kept - begun.standing.kept,

@@ -24,7 +24,10 @@ Traces = Mapping[int, list[V2Span]]
 
 
 class Row(NamedTuple):
-    """One waiting message. Units: held_ms is the wall clock when it came, size bytes."""
+    """One waiting message.
+
+    Shape: numbers grow. Units: held_ms is the wall clock when it came, size bytes.
+    """
 
     number: int
     held_ms: int
@@ -112,11 +115,16 @@ class TailWindow:
             self._policies.tell(facts, parts)
             facts.last_row = row.number
 
+    @property
+    def oldest(self) -> Row | None:
+        """The row that came first of those that wait."""
+        return self._rows[0][0] if self._rows else None
+
     def next_due(self, now_ms: int) -> Row | None:
         """The oldest row, if it need not or cannot wait any longer."""
-        if not self._rows:
+        row = self.oldest
+        if row is None:
             return None
-        row, _ = self._rows[0]
         full = (
             self._bytes > self._bytes_max
             or len(self._facts) > self._traces_max

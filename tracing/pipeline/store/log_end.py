@@ -8,24 +8,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tracing.pipeline.batch import BLOCK_BYTES, Batch
+from tracing.pipeline.batch import Batch
 from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.gathering import Gathering
-from tracing.pipeline.store.log import SEGMENT_BYTES, SpanLog, sync
-from tracing.pipeline.store.waiting import WaitingRoom
+from tracing.pipeline.store.gathering import BLOCK_BYTES, Gathering
+from tracing.pipeline.store.log import SEGMENT_BYTES, SpanLog
 from tracing.pipeline.store.writer import IndexWriter
 from tracing.pipeline.store.writing import Seen, WriterThread
 
 # Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0
 _UNINDEXED_MAX: Final = 256
-# What a power loss may take of the log.
-_SYNC_EVERY_S: Final = 5.0
 # Of what may be kept: so much is forgotten at once.
 _PARTS: Final = 8
 
 
-class Growing:
+class LogEnd:
     """Takes messages in the event loop's thread; the writer's thread indexes them.
 
     Shape: `recover` comes first, then `begin`.
@@ -35,31 +32,31 @@ class Growing:
         self, db: sqlite3.Connection, folder: Path, keys: Iterable[str], keep_bytes: int | None
     ) -> None:
         part = SEGMENT_BYTES if keep_bytes is None else keep_bytes // _PARTS
-        self._log = SpanLog(folder, min(part, SEGMENT_BYTES))
+        self.log: Final = SpanLog(folder, min(part, SEGMENT_BYTES))
         self.writer = IndexWriter(db, folder)
         self._news = Gathering(tuple(keys), self.writer.next_block, min(part, BLOCK_BYTES))
         self._due = asyncio.Event()
         self._indexing: asyncio.Task[None] | None = None
 
     def recover(self) -> int:
-        """Index what a process that died could not; the last arrival among it."""
-        arrived = 0
-        for place, record in self._log.recover(*self.writer.indexed_to):
+        """Index what a process that died could not; the last arrival of all."""
+        arrived = self.writer.arrived
+        for place, record in self.log.recover(*self.writer.indexed_to):
             spans = spans_of(record.body) or []
             self._news.add(place, spans, record.stored_ms, record.arrival)
-            arrived = max(arrived, record.arrival)
+            arrived = record.arrival or arrived
             if self._news.blocks > _UNINDEXED_MAX:
                 self._index_now()
         self._index_now()
-        self.writer.remove_segments(self._log.segment)
+        self.writer.remove_segments(self.log.segment)
         return arrived
 
-    def begin(self, exporters: Sequence[str], room: WaitingRoom | None) -> None:
+    def begin(self, exporters: Sequence[str]) -> None:
         """Index what there is, and from now on in a thread."""
         self._index_now()
         self.writer.outbox.follow(exporters)
         self._exports = bool(exporters)
-        self.thread = WriterThread(self.writer, room)
+        self.thread = WriterThread(self.writer)
 
     def _index_now(self) -> None:
         blocks = self._news.close()
@@ -70,7 +67,7 @@ class Growing:
         """Put a message into the log. Raises: StoreError."""
         # Not in a thread: it is a copy into the page cache, and handing it over costs more.
         now_ms = time.time_ns() // 1_000_000
-        place = self._log.append(batch.body, len(batch.spans), now_ms, arrival)
+        place = self.log.append(batch.body, len(batch.spans), now_ms, arrival)
         self._news.add(place, batch.spans, now_ms, arrival)
         if self._news.blocks >= _UNINDEXED_MAX:
             self._due.set()
@@ -83,22 +80,17 @@ class Growing:
     @property
     def unindexed_from(self) -> int:
         """The first segment with records that are not indexed."""
-        return self._news.oldest_segment() or self._log.segment
+        return self._news.oldest_segment() or self.log.segment
 
     async def run(self) -> None:
-        """Keep the index close behind, and the disk."""
-        synced_s = time.monotonic()
+        """Keep the index close behind."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_INDEX_WITHIN_S):
                     await self._due.wait()
             self._due.clear()
             await self.write_index()
-            with contextlib.suppress(sqlite3.Error, OSError):
-                await self.thread.run(sync, self._log.take_sealed())
-                if time.monotonic() - synced_s > _SYNC_EVERY_S:
-                    await self.thread.run(self._log.sync)
-                    synced_s = time.monotonic()
+            with contextlib.suppress(sqlite3.Error):
                 await self.thread.run(self.writer.traces.fold)
 
     async def write_index(self) -> None:
@@ -137,4 +129,4 @@ class Growing:
 
     def close(self) -> None:
         """In the writer's thread: put everything on the disk and let go."""
-        self._log.close()
+        self.log.close()
