@@ -131,6 +131,17 @@ async def test_the_oldest_blocks_go_when_there_are_too_many_bytes(tmp_path: Path
     await store.aclose()
 
 
+async def test_names_without_end_are_found_but_not_listed(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans.sqlite3")
+    endless = "s" * 2_000
+    await store.append(batch_of([span(1, service=endless), span(2, service="web", name=endless)]))
+    assert await store.services() == ["web"]
+    assert await store.span_names("web") == []
+    assert ids(await store.search(around(service=endless))) == [1]
+    assert ids(await store.search(around(span_name=endless))) == [2]
+    await store.aclose()
+
+
 async def test_spans_and_names_go_when_they_are_too_old(tmp_path: Path) -> None:
     day_ms = 86_400_000
     store = SqliteStore(tmp_path / "spans.sqlite3", keep_ms=2 * day_ms)

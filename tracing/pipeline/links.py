@@ -1,7 +1,7 @@
 """Who calls whom, read from traces. Source: Zipkin's dependency linker as observed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -16,23 +16,6 @@ class Link(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     child: str
     call_count: int
     error_count: int = 0
-
-
-class Part(Protocol):
-    """What a link is read from: one reported part of a span, normalised."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102 - as in V2Span, all of them
-    @property
-    def parent_id(self) -> str | None: ...  # noqa: D102
-    @property
-    def kind(self) -> Kind | None: ...  # noqa: D102
-    @property
-    def service(self) -> str | None: ...  # noqa: D102
-    @property
-    def remote_service(self) -> str | None: ...  # noqa: D102
-    @property
-    def failed(self) -> bool: ...  # noqa: D102
 
 
 class _Place(msgspec.Struct, rename="camel", gc=False):
@@ -159,7 +142,14 @@ class LinkCounter:
         if error:
             self._errors[parent, child] = self._errors.get((parent, child), 0) + self._weight
 
-    def _add_call(self, part: Part, ancestor: Part | None, *, callees: bool, is_root: bool) -> None:
+    def _add_call(
+        self,
+        part: V2Span | PlainPart,
+        ancestor: V2Span | PlainPart | None,
+        *,
+        callees: bool,
+        is_root: bool,
+    ) -> None:
         """Count one span; the ancestor is the nearest span above that is one end of a call."""
         kind, local, remote = part.kind, part.service, part.remote_service
         if kind == "CLIENT" and callees:

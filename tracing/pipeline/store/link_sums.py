@@ -83,8 +83,7 @@ def next_step(reader: BlockReader, before_ms: int) -> Step | None:
     for low in large:
         del traces[low]
     for low, parts in traces.items():
-        counter = counters.setdefault(_key(parts), LinkCounter())
-        if low not in older and counter.add_plain(parts):
+        if low not in older and counters.setdefault(_key(parts), LinkCounter()).add_plain(parts):
             continue
         among = reader.blocks_of(low, numbers[-1])
         before = reader.parts_in(low, [n for n in among if n <= cursor])

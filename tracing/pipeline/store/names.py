@@ -7,6 +7,7 @@ from tracing.pipeline.batch import BlockIndex
 
 _SEEN_MAX: Final = 200_000  # distinct names remembered; past it new ones are not offered in lists
 _SERVICES_MAX: Final = 100_000  # past it a block says "others", and every search looks into it
+_CHARS_MAX: Final = 1_000  # a name that is longer is treated as one past these bounds
 _OTHERS: Final = 0
 _UNNAMED: Final = ""
 
@@ -34,7 +35,8 @@ class Names:
         """Inside the caller's transaction: note a block's names; its services, as numbers."""
         for service, name in index.names:
             if service:
-                self._see("name", service, name or _UNNAMED, day)
+                listed = name if name and len(name) <= _CHARS_MAX else _UNNAMED
+                self._see("name", service, listed, day)
         for service, remote in index.remotes:
             if service and remote:
                 self._see("remote", service, remote, day)
@@ -56,7 +58,7 @@ class Names:
         if number is None:
             kept = name.lower()
             number = self._services.get(kept)
-            if len(self._services) >= _SERVICES_MAX:
+            if len(self._services) >= _SERVICES_MAX or len(name) > _CHARS_MAX:
                 return _OTHERS if number is None else number
             if number is None:
                 number = self._next_service
@@ -68,6 +70,8 @@ class Names:
 
     def _see(self, kind: str, owner: str, value: str, day: int) -> None:
         if self._seen.get((kind, owner, value)) == day:
+            return
+        if max(len(owner), len(value)) > _CHARS_MAX:
             return
         if len(self._seen) >= _SEEN_MAX and (kind, owner, value) not in self._seen:
             return

@@ -18,7 +18,7 @@ from tracing.pipeline.store.reading import in_order, unique
 from tracing.pipeline.store.traces import TraceReader
 
 TOO_LONG: Final = "the query takes too long; ask for less time, or for more exactly"
-_CACHED_BLOCKS_MAX: Final = 64
+_CACHED_BYTES_MAX: Final = 16 << 20  # of JSON; decoded it takes several times that
 _SPOILT_MAX: Final = 10_000
 # What an exporter takes at once.
 _LOG_BLOCKS: Final = 64
@@ -34,10 +34,14 @@ class LogBlock(NamedTuple):
 
 
 class _Block:
-    """A decoded block; which trace its spans are of is found out once somebody asks."""
+    """A decoded block; which trace its spans are of is found out once somebody asks.
 
-    def __init__(self, spans: list[V2Span]) -> None:
+    Units: size is the bytes of its JSON.
+    """
+
+    def __init__(self, spans: list[V2Span], size: int) -> None:
         self.spans = spans
+        self.size = size
         self._by_low: dict[int, list[V2Span]] | None = None
 
     def of(self, low: int) -> list[V2Span]:
@@ -75,6 +79,7 @@ class BlockReader:
         self.strict = strict
         # By place: what lies there never changes.
         self._cache: OrderedDict[Place, _Block] = OrderedDict()
+        self._cached_bytes = 0
         self._deadline_s = 0.0
 
     def allow(self, seconds: float) -> None:
@@ -104,12 +109,13 @@ class BlockReader:
         """The spans of one block, as they came; none where it was forgotten."""
         place = self._place(number)
         if place is None:
-            return _Block([])
+            return _Block([], 0)
         block = self._cache.get(place)
         if block is None:
-            block = self._cache[place] = _Block(self._read(place))
-            if len(self._cache) > _CACHED_BLOCKS_MAX:
-                self._cache.popitem(last=False)
+            block = self._cache[place] = self._read(place)
+            self._cached_bytes += block.size
+            while self._cached_bytes > _CACHED_BYTES_MAX:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].size
         else:
             self._cache.move_to_end(place)
         return block
@@ -120,12 +126,13 @@ class BlockReader:
         ).fetchone()
         return None if row is None else Place(*row)
 
-    def _read(self, place: Place) -> list[V2Span]:
+    def _read(self, place: Place) -> _Block:
         records, whole = self._log.read(place)
         if not whole and len(self._spoilt) < _SPOILT_MAX:
             self._spoilt.add(place)
         parts = [spans_of(record.body) or [] for record in records]
-        return parts[0] if len(parts) == 1 else [span for part in parts for span in part]
+        spans = parts[0] if len(parts) == 1 else [span for part in parts for span in part]
+        return _Block(spans, sum(len(record.body) for record in records))
 
     def parts(self, low: int, to: int | None = None) -> Trace:
         """Every span with this low half, normalised, once each, in order of arrival.

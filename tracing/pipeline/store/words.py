@@ -16,6 +16,7 @@ Pair = tuple[str | None, str | None]
 
 _BYTES: Final = 3
 _KNOWN_MAX: Final = 50_000
+_KNOWN_CHARS_MAX: Final = 200  # longer ones seldom repeat
 
 
 def tag(key: str, value: str) -> Word:
@@ -75,11 +76,15 @@ class Words:
         return b"".join(out)
 
     def _tag(self, pair: tuple[str, str]) -> bytes:
-        made = self._tags[pair] = digest(tag(*pair))
+        made = digest(tag(*pair))
+        if len(pair[0]) + len(pair[1]) <= _KNOWN_CHARS_MAX:
+            self._tags[pair] = made
         return made
 
     def _text(self, value: str) -> bytes:
-        made = self._texts[value] = digest(text(value))
+        made = digest(text(value))
+        if len(value) <= _KNOWN_CHARS_MAX:
+            self._texts[value] = made
         return made
 
     def _name(self, service: str | None, name: str | None, *, called: bool) -> bytes:
@@ -89,7 +94,8 @@ class Words:
             made = digest(make(None, name.lower()))
             if service:
                 made += digest(make(service.lower(), name.lower()))
-        self._named[service, name, called] = made
+        if len(service or "") + len(name or "") <= _KNOWN_CHARS_MAX:
+            self._named[service, name, called] = made
         return made
 
 
