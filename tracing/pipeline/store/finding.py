@@ -10,6 +10,7 @@ from typing import Final
 
 from tracing.pipeline.model import low_half
 from tracing.pipeline.search import TraceQuery
+from tracing.pipeline.store.names import OTHERS
 from tracing.pipeline.store.needles import Needles, needles_of, rarest
 from tracing.pipeline.store.port import Trace
 from tracing.pipeline.store.reader import BlockReader
@@ -104,10 +105,8 @@ class _Search:
         more: list[object] = []
         if query.service is not None:
             row = db.execute("SELECT id FROM service WHERE name = ?", (query.service,)).fetchone()
-            if row is None:
-                return
-            where += " AND (instr(services, ?) OR instr(services, ',0,'))"
-            more.append(f",{row[0]},")
+            where += " AND (instr(services, ?) OR instr(services, ?))"
+            more += [f",{OTHERS if row is None else row[0]},", f",{OTHERS},"]
         if needles.duration_min is not None:
             where += " AND duration_max >= ?"
             more.append(needles.duration_min)

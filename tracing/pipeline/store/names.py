@@ -8,7 +8,7 @@ from tracing.pipeline.batch import BlockIndex
 _SEEN_MAX: Final = 200_000  # distinct names remembered; past it new ones are not offered in lists
 _SERVICES_MAX: Final = 100_000  # past it a block says "others", and every search looks into it
 _CHARS_MAX: Final = 1_000  # a name that is longer is treated as one past these bounds
-_OTHERS: Final = 0
+OTHERS: Final = 0  # stands for all services that have no number
 _UNNAMED: Final = ""
 
 
@@ -59,7 +59,7 @@ class Names:
             kept = name.lower()
             number = self._services.get(kept)
             if len(self._services) >= _SERVICES_MAX or len(name) > _CHARS_MAX:
-                return _OTHERS if number is None else number
+                return OTHERS if number is None else number
             if number is None:
                 number = self._next_service
                 self._next_service += 1
