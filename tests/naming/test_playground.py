@@ -126,6 +126,30 @@ async def test_a_question_over_a_mebibyte_is_refused() -> None:
     assert (got.status_code, got.text) == (413, "Delegation request over 1048576 bytes")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"namespace": [1], "dtab": "", "path": "/a"}',
+        b'{"namespace": {}, "dtab": "", "path": "/a"}',
+        b'{"namespace": "\\ud800", "dtab": "", "path": "/a"}',
+        b'{"dtab": "/\\ud800 => /a", "path": "/a"}',
+        b'{"dtab": "", "path": "/\\ud800"}',
+        '{"dtab": "", "path": "/a"}'.encode("utf-16"),
+        b'{"dtab": "", "path": "/\xff"}',
+        b"[]",
+        b"[" * 100_000,
+    ],
+)
+async def test_a_question_that_is_none_is_shown_as_it_came(body: bytes) -> None:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=playground({})), base_url="http://admin"
+    ) as client:
+        headers = {"content-type": "application/json"}
+        got = await client.post("/delegator.json", content=body, headers=headers)
+    assert got.status_code == 400
+    assert got.text == f"Malformed delegation request: {body.decode('utf-8', 'replace')}"
+
+
 async def test_the_page_shows_what_is_wrong_with_a_caret(namer: FsNamer) -> None:
     found = interpreters("plain", namer)
     got = await get("/delegator?path=/a&dtab=/a%3D%3E%3E/b&local=nonsense", found)
