@@ -147,8 +147,9 @@ class EdgeAdmin:
                 return PlainTextResponse("too large\n", 413)
         try:
             told = await self._told(json.loads(body))
-        except (ValueError, TypeError, BadQuestion) as error:
-            return PlainTextResponse(f"{error}\n", _BAD_REQUEST)
+        except (ValueError, TypeError, RecursionError, BadQuestion) as error:
+            # JSON can hold half of a surrogate pair, and an answer cannot.
+            return PlainTextResponse(f"{error}\n".encode(errors="replace"), _BAD_REQUEST)
         return JSONResponse(told)
 
     async def _told(self, asked: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from naming.waiting import until
 from proxy.call import Peer
 from wire.errors import BadRequest
 from wire.limits import EDGE_LIMITS
-from wire.request import RequestHead, read_request_head
+from wire.reader import RequestReader
 
 if TYPE_CHECKING:
     from dtab import NameTree
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from naming.bound import Bound
     from naming.interpreter import Interpreter
     from naming.state import State
+    from wire.request import RequestHead
 
 SOMEBODY: Final = "192.0.2.1"  # RFC 5737: an address of nobody in particular
 PATIENCE_S: Final = 2.0  # for hosts to resolve; then they are shown as not known yet
@@ -52,7 +54,7 @@ class Question:
     client: str = SOMEBODY
 
     def head(self) -> RequestHead:
-        """The request's head, read as the wire reads it.
+        """The request's head, read as a listener reads it.
 
         Raises: BadQuestion; BadRequest, if the gateway would refuse it.
         """
@@ -68,7 +70,18 @@ class Question:
         raw = f"{self.method} {target} HTTP/1.1\r\n" + "".join(
             f"{name}: {value}\r\n" for name, value in (*said, *self.headers)
         )
-        return read_request_head(raw.encode("latin-1", "replace") + b"\r\n", EDGE_LIMITS)
+        reader = RequestReader(EDGE_LIMITS)
+        reader.buffer = raw.encode("latin-1", "replace") + b"\r\n"
+        head = reader.take_head()
+        assert head is not None  # it has its blank line
+        return head
+
+    def peer(self) -> Peer:
+        """Who asks. Raises: BadQuestion."""
+        try:
+            return Peer(str(ipaddress.ip_address(self.client)), 0)
+        except ValueError:
+            raise BadQuestion(f"{self.client} is no IP address of a client") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +127,13 @@ async def explain_request(
 ) -> Answered:
     """What the gateway would do. Raises: BadQuestion."""
     trail = Trail()
+    peer = question.peer()
     try:
         request = question.head()
     except BadRequest as error:
         trail.add("answer", f"{error.status}: {error.reason}")
         return Answered(steps=tuple(trail.steps))
-    context = face.settings.policy.decide(request, Peer(question.client, 0), trail)
+    context = face.settings.policy.decide(request, peer, trail)
     if context.own:
         trail.add("answer", "the gateway's own page")
     if context.answer is not None or not context.key or context.own:

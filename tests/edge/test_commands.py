@@ -198,11 +198,21 @@ def test_a_question_that_cannot_be_answered_says_why(
     assert told.stdout == ""
 
 
-def test_a_refused_request_is_explained_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("Content-Length: x", "400: Invalid character in Content-Length"),
+        ("Content-Length: +5", "400: Invalid character in Content-Length"),
+        ("a b: c", "400: Invalid header token"),
+        (f"a: {'b' * 16_384}", "431: the request head is too large"),
+        ("Host: a b", "400: Host is no host name"),
+    ],
+)
+def test_a_refused_request_is_explained_too(tmp_path: Path, line: str, answer: str) -> None:
     file = tmp_path / "edge.yml"
     file.write_text(CONFIG)
-    told = ask("http://www.hello.world/", f"--config={file}", "-H", "Content-Length: x")
-    assert told.stdout == "answer    400: Content-Length is no plain number\n"
+    told = ask("http://www.hello.world/", f"--config={file}", "-H", line)
+    assert told.stdout == f"answer    {answer}\n"
 
 
 def test_each_dentry_is_told_with_its_place_in_the_file(tmp_path: Path) -> None:

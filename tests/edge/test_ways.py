@@ -285,6 +285,10 @@ def test_explain_asks_the_running_gateway(edge: RunningEdge) -> None:
         b"{}",
         b'{"url": "nope://x"}',
         b'{"url": "http://a", "headers": 5}',
+        b'{"url": "http://a", "client": "x"}',
+        b'{"url": "http://a", "client": "\\ud800"}',
+        b'{"url": "\\ud800://a"}',
+        b"[" * 60_000,
     ):
         assert httpx.post(f"{edge.admin}/explain", content=nonsense).status_code == 400
     assert httpx.post(f"{edge.admin}/explain", content=b"x" * 70_000).status_code == 413
