@@ -99,7 +99,16 @@ async def test_nobody_at_home_is_a_failure_that_is_tried_again() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "localhost:9411", "scribe://", "scribe://h/p", "otlp+scribe://x", "otel:", "scribe://h:x"],
+    [
+        "",
+        "localhost:9411",
+        "scribe://",
+        "scribe://h/p",
+        "otlp+scribe://x",
+        "otel:",
+        "scribe://h:x",
+        "scribe://a..b",
+    ],
 )
 def test_what_is_no_destination_is_refused(text: str) -> None:
     with pytest.raises(DestinationError):

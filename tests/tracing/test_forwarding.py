@@ -185,7 +185,7 @@ async def test_a_collector_takes_what_another_forwards() -> None:
         await exporter.aclose()
         assert other.ingest.counts["http"].stored == 1
     exporter = ZipkinExporter(url)
-    with pytest.raises(UnreachableError, match="ConnectError"):
+    with pytest.raises(UnreachableError, match="ConnectionRefusedError"):
         await exporter.send(b"[]")
     await exporter.aclose()
 
@@ -194,10 +194,12 @@ def read(text: str) -> CollectorConfig:
     return load(CollectorConfig, text, source="collector.yml")
 
 
-def test_two_exporters_of_one_name_and_a_store_in_memory_are_refused() -> None:
+def test_an_export_that_cannot_be_is_refused() -> None:
     one = "{kind: zipkin, url: 'http://127.0.0.1:1'}"
     with pytest.raises(ConfigError, match="same name"):
         read(f"export: [{one}, {one}]")
+    with pytest.raises(ConfigError, match="is no URL such as"):
+        read("export: [{kind: zipkin, url: 'http://a..b:9411'}]")
     config = read(f"export: [{one}]")
     with pytest.raises(CollectorError, match="on disk"):
         open_store(None, Settings(config=config))

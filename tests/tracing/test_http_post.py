@@ -8,6 +8,8 @@ import pytest
 import uvloop
 
 from tests.tracing.test_encode import record
+from tracing.pipeline.forward.forwarder import UnreachableError
+from tracing.pipeline.forward.zipkin import ZipkinExporter
 from tracing.recorder import ExportError, ExportRefusedError, ZipkinHttpExporter
 from tracing.recorder.http_post import BadUrlError, Poster
 
@@ -158,7 +160,16 @@ async def test_an_answer_that_is_none_is_a_failure(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:9411", "ftp://x", "http://", "http://x:99999", "http://x/\r\nl5d: 1", ""]
+    "url",
+    [
+        "127.0.0.1:9411",
+        "ftp://x",
+        "http://",
+        "http://x:99999",
+        "http://x/\r\nl5d: 1",
+        "",
+        "http://a..b",
+    ],
 )
 def test_what_is_no_url_is_refused_at_once(url: str) -> None:
     with pytest.raises(BadUrlError):
@@ -172,3 +183,16 @@ async def test_credentials_in_the_url_go_as_basic_ones() -> None:
         await exporter.aclose()
     assert b"\r\nauthorization: Basic am9lOnBAc3M=\r\n" in server.requests[0]
     assert b"joe" not in server.requests[0].partition(b"\r\n")[0]
+
+
+async def test_credentials_in_the_url_are_told_nobody() -> None:
+    url = "http://joe:p%40ss@127.0.0.1:1"
+    exporter, forwarding = ZipkinHttpExporter(url), ZipkinExporter(url)
+    for sent in (exporter.send([b"{}"]), forwarding.send(b"[]")):
+        with pytest.raises((ExportError, UnreachableError)) as raised:
+            await sent
+        assert str(raised.value).startswith("http://127.0.0.1:1/api/v2/spans: ConnectionRefused")
+    for wrong in ("http://joe:p%40ss@h:99999", "http://joe:p%40ss@a..b"):
+        with pytest.raises(BadUrlError) as refused:
+            Poster(wrong, {})
+        assert "joe" not in str(refused.value)

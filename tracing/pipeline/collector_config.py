@@ -13,6 +13,7 @@ from tracing.pipeline.intake import Intake
 from tracing.pipeline.tags import TagRules
 from tracing.pipeline.tail.policy import Errors, Match, Policies, Policy, Rate, Slow
 from tracing.pipeline.tail.window import TailWindow
+from tracing.recorder.http_post import BadUrlError, Poster
 
 
 def _expression(text: str) -> str:
@@ -20,6 +21,14 @@ def _expression(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise Refused(f"no regular expression: {error}") from error
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        Poster(text, {})
+    except BadUrlError as error:
+        raise Refused(str(error)) from error
     return text
 
 
@@ -101,7 +110,7 @@ class ZipkinExportConfig(Model):
     kind: Literal["zipkin"]
     name: Annotated[str, Field(pattern="^[a-z0-9_-]{1,40}$")] = "zipkin"
     """Its place in the log is kept under this name."""
-    url: Annotated[str, Field(pattern="^https?://")]
+    url: Annotated[str, AfterValidator(_url)]
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
 
 

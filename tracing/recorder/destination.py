@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tracing.recorder.exporter import Exporter
-from tracing.recorder.http_post import BadUrlError, Poster
+from tracing.recorder.http_post import BadUrlError, Poster, is_host, shown
 from tracing.recorder.scribe import ScribeExporter
 from tracing.recorder.zipkin_http import ZipkinHttpExporter
 
@@ -40,12 +40,12 @@ def check_destination(text: str) -> str:
             return text
         parts = urlsplit(text)
         if parts.scheme == "scribe":
-            if not parts.hostname or parts.path or parts.query or parts.port == 0:
-                raise DestinationError(f"{text} is no scribe://host:port")
+            if not is_host(parts.hostname) or parts.path or parts.query or parts.port == 0:
+                raise DestinationError(f"{shown(text)} is no scribe://host:port")
         else:
             Poster(text.removeprefix(_OTLP), {})
             if text.startswith(_OTLP) and _OTLP_EXPORTER not in _installed():
-                raise DestinationError(f"{text}: pip install 'weir[otlp]'")
+                raise DestinationError(f"{shown(text)}: pip install 'weir[otlp]'")
     except (BadUrlError, ValueError) as error:
         raise DestinationError(str(error)) from error
     return text

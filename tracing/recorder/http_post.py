@@ -6,6 +6,7 @@ to stay in the CPU's caches.
 
 import asyncio
 import base64
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, cast
@@ -16,10 +17,24 @@ import httptools
 _ANSWER_BYTES_MAX: Final = 1 << 20
 _TEXT_BYTES_MAX: Final = 500  # of an answer's body, for messages
 _FIRST_FINAL: Final = 200
+_CREDENTIALS: Final = re.compile(r"//[^/]*@")
 
 
 class BadUrlError(Exception):
     """What was given is no http URL. The text says what about it."""
+
+
+def shown(url: str) -> str:
+    """A URL for logs and pages: without the user and the password in it."""
+    return _CREDENTIALS.sub("//", url)
+
+
+def is_host(name: str | None) -> bool:
+    """Whether it may be a host's name or address: labels of 1 to 63 characters."""
+    try:
+        return bool(name and name.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 class Answer(NamedTuple):
@@ -113,7 +128,8 @@ class _Connection(asyncio.Protocol):
 class Poster:
     """Sends bodies to one URL, one after the other.
 
-    Shape: url is whole, with its path; a user and password in it become basic credentials.
+    Shape: url is whole, with its path; a user and password in it become basic credentials, and
+    `url` is for messages, without them.
     Units: timeout_s bounds one POST, from connecting to the answer.
     Raises: BadUrlError.
     """
@@ -123,11 +139,13 @@ class Poster:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise BadUrlError(f"{url}: {error}") from error
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
-            raise BadUrlError(f"{url} is no URL such as http://127.0.0.1:9411")
+            raise BadUrlError(f"{shown(url)}: {error}") from error
+        host, known = parts.hostname, parts.scheme in {"http", "https"}
+        if host is None or not (known and is_host(host) and url.isprintable()):
+            raise BadUrlError(f"{shown(url)} is no URL such as http://127.0.0.1:9411")
+        self.url = shown(url)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._host = parts.hostname
+        self._host = host
         self._port = port or (443 if self._tls else 80)
         self._timeout_s = timeout_s
         self._connection: _Connection | None = None

@@ -9,6 +9,7 @@ from tracing.recorder.http_post import Poster
 # What a collector in trouble answers; everything else over 399 means the batch itself is at fault.
 _TRY_LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ACCEPTED: Final = range(200, 300)
+PATH: Final = "/api/v2/spans"  # of a list in v2 JSON
 
 
 def list_of(pieces: Sequence[bytes]) -> list[bytes]:
@@ -29,9 +30,8 @@ class ZipkinHttpExporter:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
-        self._url = url.rstrip("/") + "/api/v2/spans"
         headers = {"content-type": "application/json"}
-        self._poster = Poster(self._url, headers, timeout_s=timeout_s)
+        self._poster = Poster(url.rstrip("/") + PATH, headers, timeout_s=timeout_s)
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """The objects of a v2 list, without its brackets."""
@@ -47,10 +47,10 @@ class ZipkinHttpExporter:
             # Not joined: a body over 128 KiB would be memory fresh from the kernel each time.
             answer = await self._poster.post(list_of(pieces))
         except OSError as error:  # TimeoutError is one
-            raise ExportError(f"{self._url}: {type(error).__name__}: {error}") from error
+            raise ExportError(f"{self._poster.url}: {type(error).__name__}: {error}") from error
         if answer.status in _ACCEPTED:
             return
-        text = f"{self._url}: {answer.status} {answer.text[:200]}"
+        text = f"{self._poster.url}: {answer.status} {answer.text[:200]}"
         if answer.status not in _TRY_LATER:
             raise ExportRefusedError(text)
         after = answer.retry_after

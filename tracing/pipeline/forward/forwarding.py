@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tracing.pipeline.collector_config import ZipkinExportConfig
 from tracing.pipeline.forward.forwarder import Forwarder
+from tracing.pipeline.forward.zipkin import ZipkinExporter
 from tracing.pipeline.store.port import SpanStore
 from tracing.pipeline.store.sqlite import SqliteStore
 
@@ -36,9 +37,6 @@ class Forwarding:
 
 
 def _forwarders(store: SqliteStore, configs: Sequence[ZipkinExportConfig]) -> list[Forwarder]:
-    # Its HTTP client takes a sixth of the collector's start, and most collectors forward nothing.
-    from tracing.pipeline.forward.zipkin import ZipkinExporter  # noqa: PLC0415
-
     dice = random.Random()
     return [
         Forwarder(one.name, store, ZipkinExporter(one.url, timeout_s=one.timeout_s), dice)
