@@ -17,6 +17,7 @@ from tracing.pipeline.store.reader import LogBlock
 
 # A real Zipkin server takes 10 MiB; a block that came packed may be larger.
 _MESSAGE_BYTES: Final = 2 << 20
+_MESSAGE_SPANS: Final = 4_000  # of usual spans, about as much
 _POLL_S: Final = 0.5
 _BACKOFF_S_MIN: Final = 0.5
 _BACKOFF_S_MAX: Final = 60.0
@@ -100,7 +101,8 @@ class Forwarder:
     async def _send(self, blocks: Sequence[LogBlock]) -> list[int]:
         """The numbers of the blocks of which something was refused. Raises: UnreachableError."""
         refused = False
-        for message in _messages(_spans_of(blocks)):
+        # In a thread: a block may be 64 MiB, and senders wait for this one.
+        for message in await asyncio.to_thread(_messages, blocks):
             try:
                 await self._exporter.send(message)
             except RefusedError as error:
@@ -118,17 +120,22 @@ class Forwarder:
         await self._exporter.aclose()
 
 
-def _spans_of(blocks: Sequence[LogBlock]) -> list[V2Span]:
-    """Normalised, because another server may read more strictly than ours did."""
-    return [normalised(span) for block in blocks for span in spans_of(block.body) or ()]
+def _messages(blocks: Sequence[LogBlock]) -> list[bytes]:
+    """The blocks' spans, as lists that a server takes.
+
+    Normalised, because another server may read more strictly than ours did.
+    """
+    spans = [normalised(span) for block in blocks for span in spans_of(block.body) or ()]
+    parts = (spans[at : at + _MESSAGE_SPANS] for at in range(0, len(spans), _MESSAGE_SPANS))
+    return [message for part in parts for message in _bounded(part)]
 
 
-def _messages(spans: list[V2Span]) -> Iterator[bytes]:
-    """The spans as lists that a server takes, or of one span where that alone is too large."""
+def _bounded(spans: list[V2Span]) -> Iterator[bytes]:
+    """Lists that are not too large, or of one span where that alone is."""
     message = to_json(spans)
     if len(message) <= _MESSAGE_BYTES or len(spans) == 1:
         yield message
         return
     half = len(spans) // 2
-    yield from _messages(spans[:half])
-    yield from _messages(spans[half:])
+    yield from _bounded(spans[:half])
+    yield from _bounded(spans[half:])
