@@ -50,6 +50,15 @@ def test_a_window_is_from_since_until_until_or_now() -> None:
     assert (query.start_ms, query.end_ms) == (NOW_MS - 1_200_000, NOW_MS - 900_000)
 
 
+def test_a_time_of_another_zone_is_that_time() -> None:
+    assert asked(until="2027-01-15T09:45+02:00").end_ms == NOW_MS - 900_000
+    assert asked(until="2027-01-15T07:45Z").end_ms == NOW_MS - 900_000
+
+
+def test_a_page_has_an_end() -> None:
+    assert asked(limit="2000000000").limit == 1_000
+
+
 def test_fields_of_their_own_join_the_terms() -> None:
     query = asked(annotationQuery="a=b", route="/svc/x", client="/#/io.l5d.fs/x-v2", error="1")
     assert query.terms == (
@@ -68,6 +77,7 @@ def test_fields_of_their_own_join_the_terms() -> None:
         ({"since": "2027-01-15T08:00"}, "2027-01-15T08:00 is not before the end of the window"),
         ({"since": "9999-12-31T23:59"}, "9999-12-31T23:59 is not before the end of the window"),
         ({"limit": "0"}, "limit <= 0"),
+        ({"since": "2027-01-15T07:30", "endTs": "9" * 5_000}, 'For input string: "9+"'),
     ],
 )
 def test_what_cannot_be_meant_is_told(args: dict[str, str], told: str) -> None:

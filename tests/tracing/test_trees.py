@@ -200,6 +200,14 @@ def test_callees_stand_right_of_their_callers() -> None:
     assert [box.name for box in sorted(graph.boxes, key=lambda box: box.x)] == list("abcd")
 
 
+def test_of_too_many_services_the_busiest_are_drawn_in_a_moment() -> None:
+    links = [Link(f"a{n % 1_000}", f"b{n % 997}", 1 + n % 3, 0) for n in range(100_000)]
+    began = time.process_time()
+    graph = lay_out(links)
+    assert time.process_time() - began < 2
+    assert (len(graph.boxes), graph.left_out) == (200, 1_797)
+
+
 def test_a_realistic_trace_reads_well() -> None:
     [trace] = traffic(1_763_000_000_000_000, 1)
     shown = waterfall(decode_lenient(to_json(trace)))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Final
 
 from tracing.pipeline.links import Link
@@ -18,6 +19,8 @@ _BEND: Final = _GAP_X // 2
 _CLEAR: Final = _GAP_Y // 2  # between an arrow and a box that it passes
 _WHOLE: Final = 100.0
 SERVICES_MAX: Final = 200  # drawn; a picture of more is none
+
+_Columns = list[list[str]]  # services by their names, from the left, from the top
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,51 +98,64 @@ def _columns(names: Sequence[str], links: Sequence[Link]) -> dict[str, int]:
     return column
 
 
+def _busiest(links: Sequence[Link]) -> tuple[list[str], int]:
+    """The services that are drawn, by name, and how many are not."""
+    weight: Counter[str] = Counter()
+    for link in links:
+        weight[link.parent] += link.call_count
+        weight[link.child] += link.call_count
+    chosen = sorted(weight, key=lambda name: (-weight[name], name))[:SERVICES_MAX]
+    return sorted(chosen), len(weight) - len(chosen)
+
+
+def _stacked(names: Sequence[str], links: Sequence[Link], column: Mapping[str, int]) -> _Columns:
+    """The services of each column from its top: one goes to the mean row of its callers."""
+    callers: dict[str, list[str]] = {name: [] for name in names}
+    for link in links:
+        callers[link.child].append(link.parent)
+    columns: _Columns = [[] for _ in range(max(column.values(), default=-1) + 1)]
+    for name in names:
+        columns[column[name]].append(name)
+    place: dict[str, int] = {}
+    for members in columns:
+        above = {name: [place[one] for one in callers[name] if one in place] for name in members}
+        order = {name: (mean(rows or [0]), name) for name, rows in above.items()}
+        members.sort(key=order.__getitem__)
+        place.update({name: row for row, name in enumerate(members)})
+    return columns
+
+
+def _boxes(columns: _Columns, links: Sequence[Link]) -> dict[str, Box]:
+    calls: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for link in links:
+        calls[link.child] += link.call_count
+        errors[link.child] += link.error_count
+    tallest = max(map(len, columns), default=0)
+    boxes = {}
+    for number, members in enumerate(columns):
+        x = _MARGIN + number * (_WIDTH + _GAP_X)
+        top = _MARGIN + (tallest - len(members)) * (_HEIGHT + _GAP_Y) // 2
+        for row, name in enumerate(members):
+            boxes[name] = Box(name, x, top + row * (_HEIGHT + _GAP_Y), calls[name], errors[name])
+    return boxes
+
+
 def lay_out(links: Sequence[Link], shares: Mapping[tuple[str, str], float] | None = None) -> Graph:
     """The picture of some links, the busiest services of too many.
 
     Units: shares are percent of its service's calls, by caller and callee.
     """
-    weight: dict[str, int] = {}
-    for link in links:
-        for name in (link.parent, link.child):
-            weight[name] = weight.get(name, 0) + link.call_count
-    chosen = sorted(weight, key=lambda name: (-weight[name], name))[:SERVICES_MAX]
-    names = sorted(chosen)
-    drawn = [link for link in links if link.parent in weight and link.child in weight]
-    drawn = [link for link in drawn if {link.parent, link.child} <= set(names)]
+    names, left_out = _busiest(links)
+    shown = frozenset(names)
+    drawn = [link for link in links if link.parent in shown and link.child in shown]
     column = _columns(names, drawn)
-    rows: dict[int, list[str]] = {}
-    place: dict[str, int] = {}
-    for number in range(max(column.values(), default=-1) + 1):
-        members = [name for name in names if column[name] == number]
-        # Beside its callers: a service goes to the mean row of those.
-        mean = {
-            name: [
-                place[link.parent] for link in drawn if link.child == name and link.parent in place
-            ]
-            for name in members
-        }
-        members.sort(
-            key=lambda name: (sum(mean[name]) / len(mean[name]) if mean[name] else 0, name)
-        )
-        rows[number] = members
-        place.update({name: row for row, name in enumerate(members)})
-    tallest = max((len(members) for members in rows.values()), default=0)
-    boxes = {}
-    for number, members in rows.items():
-        top = (tallest - len(members)) * (_HEIGHT + _GAP_Y) // 2
-        for row, name in enumerate(members):
-            calls = sum(link.call_count for link in drawn if link.child == name)
-            errors = sum(link.error_count for link in drawn if link.child == name)
-            x = _MARGIN + number * (_WIDTH + _GAP_X)
-            y = _MARGIN + top + row * (_HEIGHT + _GAP_Y)
-            boxes[name] = Box(name, x, y, calls, errors)
-    callers, callees = (
-        Counter(link.parent for link in drawn),
-        Counter(link.child for link in drawn),
-    )
+    columns = _stacked(names, drawn, column)
+    boxes = _boxes(columns, drawn)
+    callers = Counter(link.parent for link in drawn)
+    callees = Counter(link.child for link in drawn)
     most = max((link.call_count for link in drawn), default=1)
+    tallest = max(map(len, columns), default=0)
     return Graph(
         boxes=list(boxes.values()),
         arrows=[
@@ -151,9 +167,9 @@ def lay_out(links: Sequence[Link], shares: Mapping[tuple[str, str], float] | Non
             )
             for link in drawn
         ],
-        width=2 * _MARGIN + max(len(rows), 1) * (_WIDTH + _GAP_X) - _GAP_X,
+        width=2 * _MARGIN + max(len(columns), 1) * (_WIDTH + _GAP_X) - _GAP_X,
         height=2 * _MARGIN + max(tallest, 1) * (_HEIGHT + _GAP_Y) + _GAP_Y,
-        left_out=len(weight) - len(names),
+        left_out=left_out,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from tracing.pipeline.http.query_args import ArgumentError, read_args, window
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.port import SpanStore
 from tracing.ui.graph import lay_out
+from tracing.ui.paging import part_from
 from tracing.ui.render import DEFAULT_LOOKBACK_MS, LOOKBACKS, Renderer
 from tracing.ui.ways import Summed, sum_up
 
@@ -25,7 +27,10 @@ class MapPages:
         self._renderer = renderer
 
     async def graph(self, request: Request) -> Response:
-        """Services by their calls as all spans say, or by the routes of the newest traces."""
+        """Services by their calls as all spans say, or by the routes of the newest traces.
+
+        `from` is the number of the table's first row.
+        """
         args, end_ms, lookback_ms = _window(request)
         by = args.get("by", "route")
         if by not in ("route", "service"):
@@ -34,10 +39,13 @@ class MapPages:
         if summed is not None and not summed.links:
             by, summed = "service", None  # no router's span is among them
         links = summed.links if summed else await self._store.dependencies(end_ms, lookback_ms)
+        part = part_from(args, len(links))
         return await self._renderer.large(
             "graph.html",
             by=by,
-            links=links,
+            links=links[part.start : part.end],
+            part=part,
+            kept=urlencode({name: value for name, value in args.items() if name != "from"}),
             traces=summed.traces if summed else 0,
             most=_TRACES_MAX,
             graph=await asyncio.to_thread(lay_out, links, summed.shares if summed else None),

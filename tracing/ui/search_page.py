@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -10,7 +11,12 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracing.pipeline.http.query_args import ArgumentError, read_args, trace_query
+from tracing.pipeline.http.query_args import (
+    ArgumentError,
+    number_or_none,
+    read_args,
+    trace_query,
+)
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.settings import Settings
@@ -19,6 +25,7 @@ from tracing.ui.hits import Hit, hits, plot, tags_of
 from tracing.ui.render import DEFAULT_LOOKBACK_MS, LOOKBACKS, Renderer, Step, place_of
 
 _LIMIT: Final = "20"
+_LIMIT_MAX: Final = 1_000  # the API has no bound; a page of more is of no use
 # The conditions that are folded away while they are as usual.
 _MORE: Final = dict.fromkeys(
     ("spanName", "remoteServiceName", "minDuration", "maxDuration", "since", "until", "endTs"), ""
@@ -32,29 +39,34 @@ _UNITS_US: Final = (
     ("s", 1e6),
     ("min", 6e7),
     ("m", 6e7),
-    ("", 1),
+    ("", 1),  # the last, which every text ends with
 )
 # What the form asks for by fields of its own: the tag that each means.
 _TAG_FIELDS: Final = {"route": "service", "client": "client"}
 
 
 def duration_us(text: str) -> str:
-    """A duration as people type it ("20ms", "1.5s", "300") in microseconds. Raises."""
+    """A duration as people type it ("20ms", "1.5s", "300") in microseconds.
+
+    Raises: ArgumentError.
+    """
     text = text.strip().lower().replace(" ", "")
-    for unit, factor in _UNITS_US:
-        if text.endswith(unit):
-            digits = text.removesuffix(unit)
-            try:
-                return str(int(float(digits) * factor)) if digits else ""
-            except (ValueError, OverflowError) as error:
-                raise ArgumentError(f"{text} is no duration; try 20ms or 1.5s") from error
-    return ""
+    unit, factor = next(one for one in _UNITS_US if text.endswith(one[0]))
+    digits = text.removesuffix(unit)
+    try:
+        return str(int(float(digits) * factor)) if digits else ""
+    except (ValueError, OverflowError) as error:
+        raise ArgumentError(f"{text} is no duration; try 20ms or 1.5s") from error
 
 
 def time_ms(text: str) -> str:
-    """A time of the form's, UTC, in milliseconds since 1970. Raises: ArgumentError."""
+    """A time, UTC where it names no other zone, in milliseconds since 1970.
+
+    Raises: ArgumentError.
+    """
     try:
-        return str(int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000))
+        at = datetime.fromisoformat(text)
+        return str(int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
     except (ValueError, OverflowError) as error:
         raise ArgumentError(f"{text} is no time; try 2026-01-31T14:05") from error
 
@@ -74,7 +86,7 @@ def read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
     if "until" in read:
         read["endTs"] = time_ms(read["until"])
     if "since" in read:
-        end_ms = int(read["endTs"]) if read.get("endTs", "").isdecimal() else now_ms
+        end_ms = number_or_none(read, "endTs") or now_ms
         lookback_ms = end_ms - int(time_ms(read["since"]))
         if lookback_ms <= 0:
             raise ArgumentError(f"{read['since']} is not before the end of the window")
@@ -85,7 +97,8 @@ def read_query(args: Mapping[str, str], now_ms: int) -> TraceQuery:
     read["annotationQuery"] = " and ".join(filter(None, terms))
     read.setdefault("lookback", str(DEFAULT_LOOKBACK_MS))
     read.setdefault("limit", _LIMIT)
-    return trace_query(read, now_ms=now_ms, lookback_ms=DEFAULT_LOOKBACK_MS)
+    query = trace_query(read, now_ms=now_ms, lookback_ms=DEFAULT_LOOKBACK_MS)
+    return replace(query, limit=min(query.limit, _LIMIT_MAX))
 
 
 class SearchPage:
@@ -99,8 +112,8 @@ class SearchPage:
     async def show(self, request: Request) -> Response:
         """The form, and what it found."""
         args = read_args(request.scope["query_string"])
-        if args.get("id"):
-            place = "/traces/" + quote(args["id"].strip(), safe="")
+        if trace_id := args.get("id", "").strip():
+            place = "/traces/" + quote(trace_id, safe="")
             return Response(status_code=302, headers={"location": place})
         now_ms = time.time_ns() // 1_000_000
         error = ""
@@ -164,7 +177,9 @@ def _links(args: Mapping[str, str], query: TraceQuery | None, found: Sequence[Hi
     steps = [Step("link to just these", _href(fixed | lookback | {"endTs": str(query.end_ms)}))]
     if len(found) >= query.limit:
         older = {"endTs": str(-(-min(hit.start_us for hit in found) // 1_000))}
-        steps.append(Step("show more", _href({**args, "limit": str(min(query.limit * 5, 1_000))})))
+        if query.limit < _LIMIT_MAX:
+            more = str(min(query.limit * 5, _LIMIT_MAX))
+            steps.append(Step("show more", _href({**args, "limit": more})))
         steps.append(Step("show older", _href(fixed | lookback | older)))
     if any(map(args.get, _TIMES)):
         steps.append(Step("back to now", _href(fixed)))

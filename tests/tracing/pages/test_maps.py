@@ -60,3 +60,21 @@ async def test_routes_are_summed_drawn_and_lead_to_their_traces(
     await page.wait_for_url("**client=**")
     assert await page.get_by_label("Bound to").input_value() == "/#/fs/world-v2"
     assert await page.locator(".hit").count() == 2
+
+
+async def test_more_calls_than_a_page_holds_come_in_parts(collector: Collector, page: Page) -> None:
+    now_us = time.time_ns() // 1000
+    span = {"id": "1", "kind": "CLIENT", "timestamp": now_us, "duration": 5}
+    spans = [
+        span
+        | {"traceId": f"{number:x}"}
+        | {"localEndpoint": {"serviceName": f"a{number}"}}
+        | {"remoteEndpoint": {"serviceName": "b"}}
+        for number in range(1, 1_202)
+    ]
+    await stored(collector, spans)
+    await page.goto(collector.url + "/graph?by=service")
+    assert await page.locator("tbody tr").count() == 1_000
+    await page.get_by_role("link", name="later calls").first.click()
+    await page.wait_for_url("**by=service&from=1000")
+    assert await page.locator("tbody tr").count() == 201

@@ -26,7 +26,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     """404 for whatever is not there, a known path with another method too, as the real server."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status not in (404, 405):
-        return Response(str(error), status)
+        return Response(str(error), status, media_type="text/plain")
     below_ui = request.url.path.startswith("/zipkin/")
     status, text, content_type = NOT_ALLOWED if status == 405 and below_ui else NOT_FOUND  # noqa: PLR2004
     return Response(text, status, headers={"content-type": content_type})

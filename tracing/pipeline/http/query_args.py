@@ -50,7 +50,8 @@ def _number(text: str, allowed: range) -> int:
     return number
 
 
-def _optional(args: Mapping[str, str], name: str) -> int | None:
+def number_or_none(args: Mapping[str, str], name: str) -> int | None:
+    """An optional number of 64 bits. Raises: ArgumentError."""
     text = args.get(name, "")
     return _number(text, _INT64) if text else None
 
@@ -68,9 +69,9 @@ def _name(args: Mapping[str, str], name: str) -> str | None:
 def trace_query(args: Mapping[str, str], *, now_ms: int, lookback_ms: int) -> TraceQuery:
     """The search that /traces is asked for. Raises: ArgumentError."""
     limit = _primitive(args, "limit", _INT32) if "limit" in args else 10
-    end_ms = _optional(args, "endTs")
-    lookback = _optional(args, "lookback")
-    shortest, longest = _optional(args, "minDuration"), _optional(args, "maxDuration")
+    end_ms = number_or_none(args, "endTs")
+    lookback = number_or_none(args, "lookback")
+    shortest, longest = number_or_none(args, "minDuration"), number_or_none(args, "maxDuration")
     span_name = _name(args, "spanName")
     if end_ms is not None and end_ms <= 0:
         raise ArgumentError("endTs <= 0")
@@ -102,7 +103,7 @@ def window(args: Mapping[str, str], *, lookback_ms: int) -> tuple[int, int]:
     """(endTs, lookback) of /dependencies. Raises: ArgumentError."""
     required(args, "endTs")
     end_ms = _primitive(args, "endTs", _INT64)
-    lookback = _optional(args, "lookback")
+    lookback = number_or_none(args, "lookback")
     if end_ms <= 0:
         raise ArgumentError("endTs <= 0")
     if lookback is not None and lookback <= 0:

@@ -57,7 +57,7 @@ if (two) {
 }
 
 const openTarget = () => {
-  const row = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const row = location.hash && document.getElementById(location.hash.slice(1));
   if (!row) return;
   if (row instanceof HTMLDetailsElement) row.open = true;
   row.querySelector("[data-row]")?.focus({ preventScroll: true });
