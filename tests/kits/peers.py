@@ -74,10 +74,10 @@ global
   nbthread 1
 defaults
   mode http
-  timeout connect 2s
-  timeout client 5s
-  timeout server 5s
-  timeout http-request 5s
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+  timeout http-request 60s
   http-reuse never
 frontend public
   bind 127.0.0.1:{port}
