@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,7 +16,7 @@ from proxy.listener import ListenerSettings
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
 from tests.kits.mirror import mirror
-from tests.kits.running import free_port, until
+from tests.kits.running import free_port, soon, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,6 +209,9 @@ async def _load_and_reload(edge: RunningEdge, good: list[str]) -> tuple[dict[str
         writer.close()
         await writer.wait_closed()
 
+    def answered(least: int) -> bool:
+        return sum(answers.values()) >= least
+
     async def reloads() -> list[bool]:
         outcomes = []
         async with httpx.AsyncClient() as http:
@@ -217,9 +221,7 @@ async def _load_and_reload(edge: RunningEdge, good: list[str]) -> tuple[dict[str
                 edge.file.write_text(text)
                 answer = await http.post(f"{edge.admin}/reload", timeout=30)
                 outcomes.append(bool(answer.json()["done"]))
-                async with asyncio.timeout(30):
-                    while sum(answers.values()) < (number + 1) * ANSWERS:  # noqa: ASYNC110
-                        await asyncio.sleep(0.005)
+                await soon(partial(answered, (number + 1) * ANSWERS))
         stop.set()
         return outcomes
 

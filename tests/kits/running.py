@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -60,6 +61,13 @@ def until(look: Callable[[], T | None], seconds: float = 30.0) -> T:
             raise TimeoutError(f"not within {seconds} s")
         time.sleep(0.02)
     return found
+
+
+async def soon(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, where nobody tells: a count, another process."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 def free_port() -> int:

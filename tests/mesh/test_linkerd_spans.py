@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mesh.process import MeshProcess
+from tests.kits.running import soon
 from tests.vectors.linkerd import World, _run_case
 from tests.vectors.linkerd_match import Matcher
 from tracing.exchange import Record, spans_of
@@ -101,9 +102,7 @@ async def spans_of_setup(setup: str) -> dict[str, list[str]]:
                 continue
             taken.clear()
             await _run_case(world, case)
-            async with asyncio.timeout(30):
-                while any(router.pending() for router in process.routers):  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
+            await soon(lambda: not any(router.pending() for router in process.routers))
             # The runner's own question at the end of each case is none of Linkerd's.
             spans = [s for one in taken for s in spans_of(one) if s.tags["http.uri"] != PROBE]
             out[case["name"]] = differences(case, spans, Matcher(world.ports))

@@ -17,6 +17,7 @@ import pytest
 from tests.kits.collecting import collecting, full
 from tests.kits.packing import pack, pack_zeros
 from tests.kits.receivers import LATER, PACKED, RECEIVERS, REFUSED, TAKEN, TOO_LARGE, Receiver
+from tests.kits.running import soon
 from tracing.pipeline.collector import Collector
 from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
 from tracing.pipeline.http.answers import read_body
@@ -256,19 +257,13 @@ async def half_a_message(port: int, size: int) -> tuple[asyncio.StreamReader, as
     return reader, writer
 
 
-async def held(collector: Collector, at_least: int) -> None:
-    async with asyncio.timeout(30):
-        while collector.ingest.intake.held < at_least:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.005)
-
-
 async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
     bound = 200_000
     limits = LimitsConfig(reading_bytes_max=bound)
     async with started(CollectorConfig(limits=limits)) as collector:
         port = int(collector.url.rpartition(":")[2])
         _, writer = await half_a_message(port, 150_000)
-        await held(collector, 150_000)
+        await soon(lambda: collector.ingest.intake.held >= 150_000)
         for receiver in RECEIVERS:
             # HTTP/2 ends a call before its body was sent, for which the client has no words.
             size = 120_000 if "gRPC" in receiver.name else 900_000
@@ -282,9 +277,7 @@ async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
             assert collector.ingest.intake.held <= bound
         writer.close()
         await writer.wait_closed()
-        async with asyncio.timeout(30):
-            while collector.ingest.intake.held:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.005)
+        await soon(lambda: not collector.ingest.intake.held)
         await unharmed(collector)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import struct
-from collections.abc import Callable
 
 import h2.errors
 import h2.settings
@@ -12,18 +11,13 @@ import pytest
 
 from tests.kits.dialling import GET, PORTS, Dial, bounded, ended, statuses
 from tests.kits.http2 import Raw
+from tests.kits.running import soon
 from tests.kits.span_store import span
 from tests.kits.zipkin_bodies import scribe_log, thrift_span
 from tracing.pipeline.batch import batch_of
 from tracing.pipeline.connections import Bounds, Crowd
 from tracing.pipeline.http.h2c import PREFACE
 from tracing.pipeline.store.memory import MemoryStore
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110 - a count tells nobody
-            await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("port", ["http", "otlp", "otlp_grpc"])
@@ -110,7 +104,7 @@ async def test_who_does_not_read_an_answer_does_not_keep_it_in_memory(dial: Dial
         one = await dial(collector)
         await one.say(f"GET {LARGE} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
         crowd = collector.crowds["http"]
-        await until(lambda: crowd.ended["unread"] == 1)
+        await soon(lambda: crowd.ended["unread"] == 1)
         one.writer.close()
 
 
@@ -161,7 +155,7 @@ async def test_idle_connections_shut_out_nobody(port: str, dial: Dial) -> None:
     async with bounded(connections_max=3) as collector:
         idle = [await dial(collector, port) for _ in range(3)]
         crowd = collector.crowds[port]
-        await until(lambda: len(crowd) == 3)
+        await soon(lambda: len(crowd) == 3)
         span = scribe_log([thrift_span({"traceId": "1", "id": "1"})])
         asked = GET if port != "scribe" else struct.pack(">i", len(span)) + span
         late = await dial(collector, port)
@@ -176,7 +170,7 @@ async def test_where_all_are_busy_the_next_one_goes(dial: Dial) -> None:
     async with bounded(connections_max=1) as collector:
         busy = await dial(collector)
         await busy.say(b"POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n[")
-        await until(lambda: collector.ingest.intake.held == 1)
+        await soon(lambda: collector.ingest.intake.held == 1)
         assert await (await dial(collector)).rest() == b""
         await busy.say(b"]")
         assert await busy.status() == 202

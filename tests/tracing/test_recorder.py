@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from tests.kits.running import free_port
+from tests.kits.running import free_port, soon
 from tests.tracing.test_encode import record
 from tests.vectors.zipkin import running
 from tracing.encode.exchange_json import encode_records
@@ -110,9 +110,7 @@ async def test_pauses_double_up_to_five_seconds_and_a_collector_may_ask_for_long
     recorder = Recorder(script, attempts_max=9, flush_interval_s=0.01, wait=wait)
     await recorder.start()
     recorder.record(record())
-    async with asyncio.timeout(30):
-        while recorder.queued:  # noqa: ASYNC110 - a count tells nobody
-            await asyncio.sleep(0.005)
+    await soon(lambda: not recorder.queued)
     await recorder.aclose()
     assert recorder.exported == 1
     assert pauses.pop(2) == 12.0
@@ -129,16 +127,12 @@ async def test_a_collector_that_comes_back_gets_what_waited() -> None:
     await recorder.start()
     for number in range(1, 101):
         recorder.record(record(span_id=number.to_bytes(8, "big")))
-    async with asyncio.timeout(30):
-        while recorder.retries < 2:  # noqa: ASYNC110 - a count tells nobody
-            await asyncio.sleep(0.01)
+    await soon(lambda: recorder.retries >= 2)
     assert recorder.queued == 100
     collector = Collector(MemoryStore(), Settings(), bind("127.0.0.1", port))
     await collector.start()
     try:
-        async with asyncio.timeout(30):
-            while recorder.exported < 100:  # noqa: ASYNC110 - a count tells nobody
-                await asyncio.sleep(0.01)
+        await soon(lambda: recorder.exported == 100)
         assert collector.ingest.counts["http"].stored == 100
     finally:
         await recorder.aclose()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kits.collecting import full
+from tests.kits.running import soon
 from tests.tracing.test_encode import EDGE, HELLO, record
 from tests.vectors.zipkin import running
 from tracing.encode.thrift import encode_span
@@ -92,9 +93,7 @@ async def test_a_full_collector_is_asked_again_later(tmp_path: Path) -> None:
         recorder = Recorder(exporter, flush_interval_s=0.01, wait=wait)
         await recorder.start()
         recorder.record(record())
-        async with asyncio.timeout(30):
-            while recorder.queued:  # noqa: ASYNC110 - a count tells nobody
-                await asyncio.sleep(0.005)
+        await soon(lambda: not recorder.queued)
         await recorder.aclose()
         assert (recorder.retries, recorder.exported, recorder.dropped_refused) == (1, 1, 0)
 

@@ -11,24 +11,13 @@ from edge.edge_config import EdgeConfig
 from edge.process import EdgeProcess
 from mesh.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
+from tests.kits.serving import mesh_config
 from tests.kits.sockets import connected, upstream
 from tests.vectors.zipkin import running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MESH = """
-admin: {{port: 0}}
-telemetry:
-- {telemeter}
-- kind: io.l5d.prometheus
-namers: [{{kind: io.l5d.fs, rootDir: {names}}}]
-routers:
-- protocol: http
-  label: out
-  dtab: /svc => /#/io.l5d.fs
-  servers: [{{port: 0}}]
-"""
 EDGE = """
 listener: {{ip: 127.0.0.1, port: 0}}
 admin: {{port: 0}}
@@ -40,13 +29,9 @@ tracing: {{collector: "{destination}", sample_rate: 1.0}}
 GET = b"GET /x HTTP/1.1\r\nHost: web\r\n\r\n"
 
 
-def names(folder: Path, port: int) -> Path:
-    (folder / "web").write_text(f"127.0.0.1 {port}\n")
-    return folder
-
-
-def mesh(telemeter: str, folder: Path) -> MeshConfig:
-    text = MESH.format(telemeter=telemeter, names=folder)
+def mesh(telemeter: str, folder: Path, port: int = 1) -> MeshConfig:
+    top = f"telemetry:\n- {telemeter}\n- kind: io.l5d.prometheus"
+    text = mesh_config(folder, port, top=top)
     return load(MeshConfig, text, source="linkerd.yml", env={})
 
 
@@ -54,7 +39,7 @@ async def test_linkerds_zipkin_telemeter_sends_both_spans_to_a_scribe_port(tmp_p
     async with running({}) as collector, upstream() as web:
         port = collector.scribe_port
         telemeter = f"{{kind: io.l5d.zipkin, host: 127.0.0.1, port: {port}, sampleRate: 1.0}}"
-        process = MeshProcess(mesh(telemeter, names(tmp_path, web.port)))
+        process = MeshProcess(mesh(telemeter, tmp_path, web.port))
         await process.start()
         async with connected(process.ports["out"]) as client:
             head, _ = await client.ask(GET)
@@ -70,7 +55,8 @@ async def test_the_gateway_sends_spans_by_the_scheme_of_its_collector(
 ) -> None:
     async with running({}) as collector, upstream() as web:
         urls = {"http": collector.url, "scribe": f"scribe://127.0.0.1:{collector.scribe_port}"}
-        text = EDGE.format(names=names(tmp_path, web.port), destination=urls[way])
+        (tmp_path / "web").write_text(f"127.0.0.1 {web.port}\n")
+        text = EDGE.format(names=tmp_path, destination=urls[way])
         process = EdgeProcess(load(EdgeConfig, text, source="edge.yml", env={}))
         await process.start()
         async with connected(process.ports["public"]) as client:
