@@ -290,7 +290,7 @@ def readable() -> Iterator[File]:
         yield File(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another than a file's owner")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run it as root")
 async def test_where_leases_are_refused_a_file_is_seen_when_it_rests(readable: File) -> None:
     async with FsNamer(readable) as namer:
         (readable / "web").write_text("10.0.0.4 8080\n")

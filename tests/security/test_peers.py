@@ -69,7 +69,7 @@ async def taken(port: int, case: Case) -> tuple[bool, ...]:
 @pytest.mark.parametrize("peer", PEERS)
 async def test_a_peer_differs_only_where_we_know_it(peer: str, folder: Path) -> None:
     if VERSION[peer] not in version(peer):
-        pytest.skip(f"the table is about {VERSION[peer]}x")
+        pytest.skip(f"the table is about {VERSION[peer]}x: install that, or add what differs now")
     gate = asyncio.Semaphore(AT_ONCE)
     async with recording() as behind:
         with START[peer](folder, behind.port) as port:

@@ -2,16 +2,12 @@
 
 import asyncio
 import gzip
-import json
-import struct
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.zipkin.json import ZipkinExporter
@@ -25,15 +21,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from tests.kits.collecting import collecting, full
+from tests.kits.otlp_bodies import SPAN, SPAN_FIELDS, TRACE, in_json, in_proto
 from tracing.pipeline.collector import Collector
-from tracing.pipeline.decode import otlp_json, otlp_proto
-from tracing.pipeline.decode.otel import to_batch
 from tracing.pipeline.decode.protobuf import write_field
-from tracing.pipeline.model import SpanError, V2Endpoint, V2Span
 from tracing.pipeline.store.memory import MemoryStore
 
-TRACE = "5b8efff798038103d269b633813fc60c"
-SPAN = "eee19b7ec3c1b174"
 PROTO = {"content-type": "application/x-protobuf"}
 
 
@@ -52,27 +44,6 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 def url(collector: Collector) -> str:
     assert collector.otlp_url is not None
     return collector.otlp_url
-
-
-def in_json(**span: object) -> dict[str, object]:
-    return {
-        "resourceSpans": [
-            {
-                "resource": {"attributes": [text("service.name", "Shop")]},
-                "scopeSpans": [{"spans": [{"traceId": TRACE, "spanId": SPAN} | span]}],
-            }
-        ]
-    }
-
-
-def text(key: str, value: str) -> dict[str, object]:
-    return {"key": key, "value": {"stringValue": value}}
-
-
-def one(**span: object) -> V2Span:
-    batch = to_batch(otlp_json.decode(json.dumps(in_json(**span)).encode()))
-    [read] = batch.spans
-    return read
 
 
 # ── real senders ─────────────────────────────────────────────────────────────────────────────
@@ -178,13 +149,6 @@ async def test_spans_without_an_id_are_rejected_and_the_rest_is_kept(
     assert (counts.spans, counts.stored, counts.dropped["invalid"]) == (4, 1, 3)
 
 
-SPAN_FIELDS = write_field(1, bytes.fromhex(TRACE)) + write_field(2, bytes.fromhex(SPAN))
-
-
-def in_proto(span: bytes) -> bytes:
-    return write_field(1, write_field(2, write_field(2, span)))
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -275,95 +239,3 @@ async def test_a_full_queue_asks_to_come_again(client: httpx.AsyncClient, tmp_pa
         assert answer.headers["retry-after"] == "1"
         counts = collector.ingest.counts["otlp"]
         assert (counts.spans, counts.dropped["busy"], counts.stored) == (1, 1, 0)
-
-
-# ── the mapping ──────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    ("kind", "attributes", "remote"),
-    [
-        (3, {"peer.service": "Pay", "server.address": "db"}, V2Endpoint("pay")),
-        (3, {"server.address": "10.0.0.7"}, V2Endpoint(None, "10.0.0.7")),
-        (3, {"net.peer.name": "old", "net.peer.ip": "::1"}, V2Endpoint("old", None, "::1")),
-        (4, {"messaging.destination": "orders"}, V2Endpoint("orders")),
-        (2, {"server.address": "me", "client.address": "10.0.0.9"}, V2Endpoint(None, "10.0.0.9")),
-        (2, {"server.address": "me"}, None),
-        (1, {}, None),
-    ],
-)
-def test_attributes_name_the_other_side(
-    kind: int, attributes: dict[str, str], remote: V2Endpoint | None
-) -> None:
-    listed = [text(key, value) for key, value in attributes.items()]
-    span = one(kind=kind, attributes=listed)
-    assert span.remote_endpoint == remote
-    assert span.tags == attributes or not attributes
-
-
-def test_only_a_failed_status_makes_an_error() -> None:
-    assert one(status={"code": 2, "message": "boom"}).tags == {
-        "error": "boom",
-        "otel.status_code": "ERROR",
-    }
-    failed = one(status={"code": 2}, attributes=[text("error.type", "timeout")])
-    assert (failed.tags or {})["error"] == "timeout"
-    assert one(status={"code": 1}).tags == {"otel.status_code": "OK"}
-    assert one(attributes=[text("error", "false")]).tags is None
-
-
-def test_every_kind_of_value_becomes_a_text() -> None:
-    values: list[tuple[dict[str, object], str]] = [
-        ({"stringValue": "a"}, "a"),
-        ({"boolValue": True}, "true"),
-        ({"intValue": "-5"}, "-5"),
-        ({"doubleValue": 0.5}, "0.5"),
-        ({"bytesValue": "AAE="}, "AAE="),
-        ({"arrayValue": {"values": [{"intValue": 1}, {"stringValue": "b"}]}}, '[1,"b"]'),
-        ({"kvlistValue": {"values": [text("k", "v")]}}, '{"k":"v"}'),
-        ({}, ""),
-    ]
-    for value, shown in values:
-        assert one(attributes=[{"key": "a", "value": value}]).tags == {"a": shown}
-
-
-def test_a_doubles_bits_are_read_in_protobuf() -> None:
-    value = b"\x21" + struct.pack("<d", -2.5)
-    pair = write_field(1, b"x") + write_field(2, value)
-    [resource] = otlp_proto.decode(in_proto(SPAN_FIELDS + write_field(9, pair)))
-    assert resource.scopes[0].spans[0].attributes == {"x": -2.5}
-
-
-def test_unknown_fields_are_passed_over() -> None:
-    extra = write_field(999, b"later") + write_field(1000, 5)
-    [resource] = otlp_proto.decode(extra + in_proto(extra + SPAN_FIELDS + extra) + extra)
-    assert resource.scopes[0].spans[0].trace_id == TRACE
-    assert one(later={"a": [1]}).id == SPAN
-
-
-def test_values_that_nest_without_end_are_refused() -> None:
-    value = b""
-    for _ in range(100):
-        value = write_field(5, write_field(1, value))
-    pair = write_field(1, b"x") + write_field(2, value)
-    with pytest.raises(SpanError, match="too deep"):
-        otlp_proto.decode(in_proto(SPAN_FIELDS + write_field(9, pair)))
-    deep: dict[str, object] = {}
-    for _ in range(100):
-        deep = {"arrayValue": {"values": [deep]}}
-    with pytest.raises(SpanError, match="too deep"):
-        one(attributes=[{"key": "x", "value": deep}])
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_a_request_or_one_error(body: bytes) -> None:
-    for decode, bodies in (
-        (otlp_proto.decode, (body, in_proto(body), in_proto(SPAN_FIELDS + body))),
-        (otlp_json.decode, (body, b'{"resourceSpans":[' + body)),
-    ):
-        for one_body in bodies:
-            try:
-                batch = to_batch(decode(one_body))
-            except SpanError:
-                continue
-            assert all(span.id for span in batch.spans)

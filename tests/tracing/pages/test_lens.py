@@ -18,7 +18,10 @@ LENS = Path(
     or Path.home() / ".m2/repository/io/zipkin/zipkin-lens/3.4.3/zipkin-lens-3.4.3.jar"
 )
 
-needs_lens = pytest.mark.skipif(not LENS.exists(), reason=f"no Zipkin Lens at {LENS}")
+needs_lens = pytest.mark.skipif(
+    not LENS.exists(),
+    reason=f"no {LENS}: mvn dependency:get -Dartifact=io.zipkin:zipkin-lens:3.4.3",
+)
 
 pytestmark = MARKS
 
