@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge.assembly import assemble
+from edge.reload import in_force
 from mesh.router import Router
 from mesh.wiring import Namers, make_transformers
 from naming.interpreter import ConfiguredInterpreter
@@ -54,8 +55,12 @@ class Gateway:
         )
 
     async def apply(self, config: EdgeConfig) -> None:
-        """Put a configuration in force. Requests under way are not touched."""
+        """Put a configuration in force. Requests under way are not touched.
+
+        What waits for a restart stays as it is.
+        """
         before = self.config
+        config = in_force(before, config)
         interpreter = None
         if (before.namers, before.transformers) != (config.namers, config.transformers):
             if before.namers != config.namers:

@@ -91,6 +91,19 @@ def difference(before: EdgeConfig, after: EdgeConfig) -> tuple[tuple[str, ...], 
     return told, waits
 
 
+def in_force(before: EdgeConfig, after: EdgeConfig) -> EdgeConfig:
+    """The new configuration, but what waits for a restart as it was."""
+    kept: dict[str, Any] = {}
+    for name in _FIXED:
+        top, _, part = name.partition(".")
+        old, new = getattr(before, top), getattr(after, top)
+        if part and old is not None and new is not None:
+            kept[top] = new.model_copy(update={part: getattr(old, part)})
+        else:
+            kept[top] = old
+    return after.model_copy(update=kept)
+
+
 def _differs(before: EdgeConfig, after: EdgeConfig, key: str) -> bool:
     return bool(getattr(before, key) != getattr(after, key))
 

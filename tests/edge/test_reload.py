@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from config import load
+from edge.edge_config import EdgeConfig
+from edge.reload import in_force
 from proxy.listener import ListenerSettings
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
@@ -101,6 +104,8 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
         _, told = reload(edge)
         assert set(told["changed"]) == {"listener.port", "admin.port"}
         assert told["waits"] == ["admin.port"]
+        assert httpx.get(f"{edge.admin}/config.json").json()["admin"]["port"] == 0
+        assert reload(edge)[1]["waits"] == ["admin.port"]  # until it is restarted
         old, edge.port = edge.port, port
         assert upstream(edge) == "one"
         with pytest.raises(ConnectionError):
@@ -110,6 +115,27 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
         assert status == 409
         assert "cannot listen" in told["problems"][0]
         assert upstream(edge) == "one"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stays"),
+    [
+        (
+            "tracing: {collector: 'http://a:1', sample_rate: 0.5}",
+            "tracing: {collector: 'http://b:1', sample_rate: 0.7}\nlinks: true",
+            "tracing: {collector: 'http://a:1', sample_rate: 0.7}\nlinks: false",
+        ),
+        ("{}", "tracing: {}\ndtab: /a => /b", "dtab: /a => /b"),
+        (
+            "tracing: {sample_rate: 0.5}",
+            "dtab: /a => /b",
+            "tracing: {sample_rate: 0.5}\ndtab: /a => /b",
+        ),
+    ],
+)
+def test_what_waits_for_a_restart_stays_as_it_was(before: str, after: str, stays: str) -> None:
+    first, second, wanted = (load(EdgeConfig, text, source="x") for text in (before, after, stays))
+    assert in_force(first, second) == wanted
 
 
 def test_of_two_new_listeners_none_stays_where_one_cannot_be(tmp_path: Path, place: Path) -> None:
