@@ -13,7 +13,7 @@ from config import ConfigError
 from mesh.access_config import open_log
 from mesh.admin import Admin
 from mesh.deps import Deps
-from mesh.naming_config import FsInterpreterConfig
+from mesh.reload import in_force
 from mesh.tls_wiring import TlsParts
 from mesh.wiring import Namers, make_interpreter, make_router, router_settings
 from naming.fs_interpreter import FsInterpreter
@@ -44,13 +44,6 @@ def _servers(config: MeshConfig) -> Iterator[tuple[str, RouterConfig, ServerConf
     for router in config.routers:
         for number, server in enumerate(router.servers, start=1):
             yield router.name if number == 1 else f"{router.name}-{number}", router, server
-
-
-def _fixed(router: RouterConfig) -> tuple[object, ...]:
-    """What a router keeps until a restart."""
-    limits = router.maxHeadersKB, router.maxInitialLineKB, router.upgrades
-    own = router.interpreter if isinstance(router.interpreter, FsInterpreterConfig) else None
-    return router.name, router.servers, router.identifier, router.client, limits, own
 
 
 def addresses(config: MeshConfig) -> list[Address]:
@@ -165,20 +158,9 @@ class MeshProcess:
 
     def _apply(self, config: MeshConfig) -> None:
         """Route by a new configuration; exchanges under way go on as they are."""
-        before = self._config
-        fixed = [
-            name
-            for name in ("admin", "workers", "namers", "telemetry", "accessLog")
-            if getattr(before, name) != getattr(config, name)
-        ]
-        if [_fixed(one) for one in before.routers] != [_fixed(one) for one in config.routers]:
-            self._say(
-                "warning: servers, identifier, limits, client or dtabFile of a router wait for a"
-                " restart"
-            )
-            return
-        if fixed:
-            self._say(f"warning: {', '.join(fixed)} wait for a restart")
+        config, waits = in_force(self._config, config)
+        for name in waits:
+            self._say(f"warning: {name} waits for a restart")
         for router, (_, router_config, server) in zip(self.routers, _servers(config), strict=True):
             settings = router_settings(router_config, server, router.settings.client)
             followed = isinstance(router.interpreter, FsInterpreter)
@@ -186,8 +168,7 @@ class MeshProcess:
                 settings,
                 router.interpreter if followed else make_interpreter(router_config, self._namers),
             )
-        kept = {name: getattr(before, name) for name in fixed}
-        self._config = config.model_copy(update=kept)
+        self._config = config
         self._show()
 
     def _show(self) -> None:

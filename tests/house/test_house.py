@@ -29,7 +29,7 @@ PURE: Final = (
     "edge/{cookies,capability,compile,context,field_types,hosts,identity,layout,limiter}.py",
     "edge/{cookies,forwarding,grant_desk,grant_page,grants,origins,own_dtab,pages,past,paths,peers,place}.py",
     "edge/{cookies,policy,rates,rules,scope,trail}.py",
-    "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix}.py",
+    "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix,reload}.py",
     "naming/{bind,bound,delegate,endpoint,state,system,watch}.py",
     "tracing/{b3,context,exchange,l5d,propagation,sampler,span,thrift,w3c}.py",
     "tracing/encode/*.py",
