@@ -209,6 +209,28 @@ async def test_html_in_names_stays_text_on_every_page(client: httpx.AsyncClient)
         assert "default-src 'self'" in page.headers["content-security-policy"]
 
 
+async def test_a_page_of_large_texts_is_bounded(client: httpx.AsyncClient) -> None:
+    long = "<" * 200_000
+    tags = {f"k{number}": "v" for number in range(1_000)}
+    tags |= dict.fromkeys(("dtab.trail", "dtab.local", "error", "http.uri", long), long)
+    spans = [
+        {**GOOD, "id": f"{number:x}", "name": long, "timestamp": number, "tags": tags}
+        | {"localEndpoint": {"serviceName": long}, "annotations": [{"timestamp": 1, "value": long}]}
+        for number in range(1, 9)
+    ]
+    for one in spans:
+        assert (await post(client, json.dumps([one]).encode())).status_code == 202
+    own = GOOD["traceId"]
+    for path in ("", "/why"):
+        page = await client.get(f"/traces/{own}{path}")
+        assert page.status_code == 200
+        assert "200,000 characters, whole in the JSON" in page.text
+        assert len(page.text) < 2_000_000
+    assert "more</th><td>in the JSON" in (await client.get(f"/traces/{own}")).text
+    page = await client.get("/traces?endTs=9000000000000&lookback=9000000000000")
+    assert len(page.text) < 2_000_000
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

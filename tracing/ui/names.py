@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from tracing.pipeline.model import V2Endpoint, V2Span
 
 UNNAMED: Final = "unnamed"
+_NAME_CHARS_MAX: Final = 300
+_TEXT_CHARS_MAX: Final = 2_000
 _NAMER: Final = "/#/"
 _SYSTEM: Final = "/$/"
 # What Linkerd names the spans of a client: the client's path without its first slash.
@@ -62,6 +64,13 @@ def node_of(client: str) -> str:
     return before.partition("/")[2] if found and "/" in before else client
 
 
+def cut(text: str) -> str:
+    """A sender's text as it is shown: of a long one its beginning."""
+    if len(text) <= _TEXT_CHARS_MAX:
+        return text
+    return f"{text[:_TEXT_CHARS_MAX]}… ({len(text):,} characters, whole in the JSON)"
+
+
 class Name(NamedTuple):
     """A span's name in two parts: who, and what it does."""
 
@@ -71,19 +80,31 @@ class Name(NamedTuple):
 
 def name_of(span: V2Span) -> Name:
     """A router's span by its label and where it leads, any other by its service."""
+    who, what = _name_of(span)
+    if len(who) > _NAME_CHARS_MAX or len(what) > _NAME_CHARS_MAX:
+        return Name(who[:_NAME_CHARS_MAX], what[:_NAME_CHARS_MAX])
+    return Name(who, what)
+
+
+def _name_of(span: V2Span) -> tuple[str, str]:
     tags = span.tags or {}
     service = span.service or span.remote_service or UNNAMED
     if "router.label" in tags:
         if span.kind == "CLIENT":
-            return Name(tags["router.label"], "→ " + (short_client(tags.get("client", "")) or "?"))
-        return Name(tags["router.label"], tags.get("service") or span.name or "")
+            return (tags["router.label"], "→ " + (short_client(tags.get("client", "")) or "?"))
+        return (tags["router.label"], tags.get("service") or span.name or "")
     if service.startswith(_CLIENT_MARKS):
-        return Name("→ " + short_client("/" + service), span.name or "")
-    return Name(service, span.name or "")
+        return ("→ " + short_client("/" + service), span.name or "")
+    return (service, span.name or "")
 
 
 def member_of(span: V2Span) -> str:
     """Whom a span counts for in a trace's summary: a client by its short name."""
+    member = _member_of(span)
+    return member if len(member) <= _NAME_CHARS_MAX else member[:_NAME_CHARS_MAX]
+
+
+def _member_of(span: V2Span) -> str:
     tags = span.tags
     if tags is not None and "router.label" in tags:
         if span.kind == "CLIENT" and "client" in tags:

@@ -15,7 +15,7 @@ from tracing.pipeline.http.pieces import page_response
 from tracing.pipeline.http.query_args import ArgumentError
 from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.port import StoreError
-from tracing.ui.names import hue, node_of, show_us
+from tracing.ui.names import cut, hue, node_of, show_us
 from tracing.ui.recent import NoTraceError
 
 # Nothing on these pages comes from elsewhere, and nothing that spans say is ever run.
@@ -83,7 +83,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters.update(clock=clock, us=show_us, hue=hue, node=node_of)
+        self._jinja.filters.update(clock=clock, cut=cut, us=show_us, hue=hue, node=node_of)
 
     def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """One answer."""

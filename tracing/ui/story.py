@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import structs
 
-from dtab import DtabSyntaxError, read_dtab, show
+from dtab import Dtab, DtabSyntaxError, read_dtab, show
 from tracing.pipeline.model import V2Span
 from tracing.ui.names import name_of, show_endpoint, show_us
 from tracing.ui.view import Waterfall, is_error
@@ -35,6 +35,7 @@ _SHOWN: Final = (
     ("error", "error"),
 )
 _NOT_FOLLOWED: Final = "no dentry of the override led here"
+_DTAB_CHARS_MAX: Final = 20_000  # read within 20 ms; a page has a thousand steps
 _DEPTH_MAX: Final = 50  # of an indent
 STEPS_MAX: Final = 1_000
 
@@ -99,20 +100,25 @@ def _facts(
 
 
 def _dentries(trail: str) -> tuple[str, ...]:
-    try:
-        return tuple(show(entry) for entry in read_dtab(trail)) or (trail,)
-    except DtabSyntaxError:
-        return (trail,)
+    return tuple(show(entry) for entry in _read(trail) or ()) or (trail,)
 
 
 def _followed(local: str, trail: str | None) -> bool:
     """Whether a dentry of the request's own table is in the trail; true where nothing is known."""
     if trail is None:
         return True
+    own, led = _read(local), _read(trail)
+    return own is None or led is None or not set(own).isdisjoint(led)
+
+
+def _read(text: str) -> Dtab | None:
+    """None for what no router of ours wrote: any sender may tag its spans."""
+    if len(text) > _DTAB_CHARS_MAX:
+        return None
     try:
-        return not set(read_dtab(local)).isdisjoint(read_dtab(trail))
+        return read_dtab(text)
     except DtabSyntaxError:
-        return True
+        return None
 
 
 def _headline(span: V2Span) -> str:

@@ -29,6 +29,7 @@ _ROUTE_TAGS: Final = (
     "client",
     "residual",
 )
+_IS_ROUTE: Final = frozenset(_ROUTE_TAGS)
 _STEERING: Final = (
     "edge.rule",
     "edge.grant",
@@ -52,7 +53,7 @@ def is_error(span: V2Span) -> bool:
 
 def is_route_tag(key: str) -> bool:
     """Whether a tag tells the way a request was routed."""
-    return key in _ROUTE_TAGS or key.startswith(_ROUTE_PREFIXES)
+    return key in _IS_ROUTE or key.startswith(_ROUTE_PREFIXES)
 
 
 def bounds(spans: Sequence[V2Span]) -> tuple[int, int]:
@@ -224,7 +225,7 @@ def _bar(row: Row, path: Sequence[Piece], scale: _Scale, *, orphan: bool) -> Bar
     tags = span.tags or {}
     notes = tuple((note.timestamp, note.value) for note in span.annotations or ())
     known = [key for key in _ROUTE_TAGS if key in tags]
-    further = [key for key in tags if key not in _ROUTE_TAGS and is_route_tag(key)]
+    further = [key for key in tags if key.startswith(_ROUTE_PREFIXES) and key not in _IS_ROUTE]
     return Bar(
         span=span,
         name=name,
