@@ -6,7 +6,7 @@ Picks endpoints, writes heads, judges answers, and leaves spans and counts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from mesh.accrual import Standing
 from mesh.answers import NACKED, NACKED_FOR_GOOD, attempt_timeout, remote_failure, unable_to_connect
@@ -44,17 +44,6 @@ NACK: Final = re.compile(
     re.IGNORECASE,
 )
 _RETRYABLE: Final = re.compile(rb"\r\nl5d-retryable:[ \t]*true[ \t]*(?=\r|\Z)", re.IGNORECASE)
-
-
-class Arrival(NamedTuple):
-    """What was known of a request when it came, before it had a route."""
-
-    request: RequestHead
-    context: RequestContext
-    peer: Peer
-    trace: TraceContext  # of the server span
-    recorded: bool
-    started_at: float  # monotonic seconds
 
 
 class RoutedCall:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from dtab import Dtab, DtabSyntaxError, Path
 from mesh.answers import binding_timeout, unable_to_route
-from mesh.call import Arrival, RoutedCall
+from mesh.arrival import Arrival
+from mesh.call import RoutedCall
 from mesh.clients import ClientSettings, ClientTable
 from mesh.face import BAD_GATEWAY, BAD_REQUEST, Face
 from mesh.identify import service_name

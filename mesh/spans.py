@@ -14,8 +14,9 @@ from tracing.span import Endpoint, SpanRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mesh.arrival import Arrival
     from mesh.branch import Branch
-    from mesh.call import Arrival, RoutedCall
+    from mesh.call import RoutedCall
     from mesh.clients import Replica
     from mesh.deps import Deps
     from mesh.routes import Route

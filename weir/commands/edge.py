@@ -140,7 +140,7 @@ def check(
         f"{file}: fine; {hosts} host rule{'s' * (hosts != 1)}, "
         f"{rules} rule{'s' * (rules != 1)} of trust, "
         f"grants {'on' if checked.grants is not None else 'off'}"
-        + (f"; {len(warnings)} warnings\n" if warnings else "\n")
+        + (f"; {len(warnings)} warning{'s' * (len(warnings) != 1)}\n" if warnings else "\n")
     )
 
 
