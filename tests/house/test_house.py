@@ -38,7 +38,7 @@ PURE: Final = (
     "tracing/pipeline/decode/*.py",
     "tracing/pipeline/grpc/message.py",
     "tracing/pipeline/http/{query_args,unpack}.py",
-    "tracing/pipeline/store/{bodies,needles,reading,words}.py",
+    "tracing/pipeline/store/{log/bodies,read/needles,read/ranking,index/words}.py",
     "tracing/pipeline/tail/*.py",
 )
 IMPURE: Final = frozenset(

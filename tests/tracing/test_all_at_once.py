@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.kits.span_store import HOUR_MS, around, span
 from tracing.pipeline.batch import batch_of
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.reader import BlockReader
+from tracing.pipeline.store.read.reader import BlockReader
 from tracing.pipeline.store.sqlite import SqliteStore
 
 KEEP_BYTES = 60_000

@@ -12,8 +12,9 @@ from tracing.pipeline.batch import batch_of
 from tracing.pipeline.links import LinkCounter, decode_plain
 from tracing.pipeline.model import Kind, V2Endpoint, V2Span, decode_strict, to_json
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store import compact, link_sums
+from tracing.pipeline.store.index import compact
 from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.store.read import link_sums
 from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.tree import build, merge
 

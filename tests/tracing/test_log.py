@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.kits.limits import no_longer_files
-from tracing.pipeline.store.log import LogReader, Place, Record, SpanLog, remove_before, segments
+from tracing.pipeline.store.log.segments import (
+    LogReader,
+    Place,
+    Record,
+    SpanLog,
+    remove_before,
+    segments,
+)
 from tracing.pipeline.store.port import StoreError
 
 

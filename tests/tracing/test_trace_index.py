@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tracing.pipeline.store.schema import open_reader, open_writer
-from tracing.pipeline.store.traces import TraceIndex, TraceReader
+from tracing.pipeline.store.index.schema import open_reader, open_writer
+from tracing.pipeline.store.index.traces import TraceIndex, TraceReader
 
 
 class Indexing:

@@ -12,9 +12,9 @@ from tests.kits.span_store import span
 from tests.kits.tail import window
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.log import segments
+from tracing.pipeline.store.log.segments import segments
 from tracing.pipeline.store.port import StoreError
-from tracing.pipeline.store.waiting import WaitingRoom
+from tracing.pipeline.store.waiting.room import WaitingRoom
 from tracing.pipeline.tail.policy import KEPT_TAG
 
 

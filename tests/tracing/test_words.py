@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.kits.span_store import span
 from tracing.pipeline.batch import index_of
 from tracing.pipeline.model import V2Annotation
-from tracing.pipeline.store import words
+from tracing.pipeline.store.index import words
 
 texts = st.text(max_size=6)
 

@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from tracing.pipeline.model import V2Span, to_json
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store.bodies import spans_of
+from tracing.pipeline.store.log.bodies import spans_of
 from tracing.pipeline.store.port import StoreError
-from tracing.pipeline.store.reader import LogBlock
+from tracing.pipeline.store.read.reader import LogBlock
 
 # A real Zipkin server takes 10 MiB; a block that came packed may be larger.
 _MESSAGE_BYTES: Final = 2 << 20

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from tracing.pipeline.batch import Batch
-from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.gathering import BLOCK_BYTES, Gathering
-from tracing.pipeline.store.log import SEGMENT_BYTES, SpanLog
-from tracing.pipeline.store.writer import IndexWriter
-from tracing.pipeline.store.writing import Seen, WriterThread
+from tracing.pipeline.store.index.gathering import BLOCK_BYTES, Gathering
+from tracing.pipeline.store.index.thread import Seen, WriterThread
+from tracing.pipeline.store.index.writer import IndexWriter
+from tracing.pipeline.store.log.bodies import spans_of
+from tracing.pipeline.store.log.segments import SEGMENT_BYTES, SpanLog
 
 # Blocks wait for their index entries at most this long while nobody asks, and in this number.
 _INDEX_WITHIN_S: Final = 1.0

@@ -9,7 +9,7 @@ from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.search import TraceQuery
 from tracing.pipeline.store.port import Flow, StoreCounts, Trace
-from tracing.pipeline.store.reading import group, in_order, ranked, unique
+from tracing.pipeline.store.read.ranking import group, in_order, ranked, unique
 
 _TAG_VALUES_MAX = 10_000  # of one key; names go with their traces, these do not
 

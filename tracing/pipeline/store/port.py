@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.outbox import Standing
 
 Trace = list[V2Span]
 
@@ -55,12 +54,25 @@ class Flow:
     dropped: dict[str, int]
 
 
+class Standing(NamedTuple):
+    """Spans by what became of them once they were stored; their sum is all that were.
+
+    Shape: kept is owed to nobody (no exporter, or one that will not have them); exported is what
+    every exporter has taken; lost was forgotten before that; owed waits for an exporter.
+    """
+
+    kept: int
+    exported: int
+    lost: int
+    owed: int
+
+
 @dataclass(frozen=True, slots=True)
 class StoreCounts:
     """A store's own ledger since it was created, restarts included.
 
     Shape: spoilt counts the blocks that this process could not read.
-    Units: spans. held = stored - evicted, and stored = kept + exported + lost + owed (outbox).
+    Units: spans. held = stored - evicted, and stored is what stands anywhere.
     """
 
     flow: Flow

@@ -12,15 +12,15 @@ from typing import Final, TypeVar
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.links import Link
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.finding import find
-from tracing.pipeline.store.link_sums import apply, dependencies, next_step
+from tracing.pipeline.store.index.schema import lock, open_writer
+from tracing.pipeline.store.index.thread import flow_of, keep_on_disk, put_on_disk
 from tracing.pipeline.store.log_end import LogEnd
 from tracing.pipeline.store.port import StoreBusyError, StoreCounts, StoreError, Trace
-from tracing.pipeline.store.reader import BlockReader, LogBlock
-from tracing.pipeline.store.readers import Readers
-from tracing.pipeline.store.schema import lock, open_writer
-from tracing.pipeline.store.waiting import WaitingRoom, keep_all
-from tracing.pipeline.store.writing import flow_of, keep_on_disk, put_on_disk
+from tracing.pipeline.store.read.finding import find
+from tracing.pipeline.store.read.link_sums import apply, dependencies, next_step
+from tracing.pipeline.store.read.reader import BlockReader, LogBlock
+from tracing.pipeline.store.read.readers import Readers
+from tracing.pipeline.store.waiting.room import WaitingRoom, keep_all
 from tracing.pipeline.tail.window import TailWindow
 
 _T = TypeVar("_T")

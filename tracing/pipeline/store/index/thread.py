@@ -6,10 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
-from tracing.pipeline.store.log import SpanLog, sync
-from tracing.pipeline.store.outbox import Standing
-from tracing.pipeline.store.port import Flow, TailCounts
-from tracing.pipeline.store.writer import IndexWriter
+from tracing.pipeline.store.index.writer import IndexWriter
+from tracing.pipeline.store.log.segments import SpanLog, sync
+from tracing.pipeline.store.port import Flow, Standing, TailCounts
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -13,8 +13,8 @@ import msgspec
 
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.bodies import spans_of
-from tracing.pipeline.store.log import LogReader, Place, SpanLog, remove_before, segments
+from tracing.pipeline.store.log.bodies import spans_of
+from tracing.pipeline.store.log.segments import LogReader, Place, SpanLog, remove_before, segments
 from tracing.pipeline.tail.policy import Verdict
 from tracing.pipeline.tail.window import Row
 

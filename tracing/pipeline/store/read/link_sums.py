@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 
 from tracing.pipeline.links import Link, LinkCounter, PlainPart
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.outbox import LINKS, Outbox
-from tracing.pipeline.store.reader import BlockReader
+from tracing.pipeline.store.index.outbox import LINKS, Outbox
+from tracing.pipeline.store.read.reader import BlockReader
 
 _SLOT_US: Final = 10_000_000
 _STEP_BLOCKS: Final = 32

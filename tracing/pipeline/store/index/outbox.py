@@ -8,25 +8,14 @@ that all of them have read.
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Final
+
+from tracing.pipeline.store.port import Standing
 
 LINKS: Final = "links"
 EXPORT: Final = "export."
 _COUNT: Final = "INSERT INTO ledger VALUES (?1, ?2) ON CONFLICT (entry) DO UPDATE SET spans = ?2"
 _CURSOR: Final = "INSERT INTO follower VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET cursor = ?2"
-
-
-class Standing(NamedTuple):
-    """Spans by what became of them once they were stored; their sum is all that were.
-
-    Shape: kept is owed to nobody (no exporter, or one that will not have them); exported is what
-    every exporter has taken; lost was forgotten before that; owed waits for an exporter.
-    """
-
-    kept: int
-    exported: int
-    lost: int
-    owed: int
 
 
 class Outbox:

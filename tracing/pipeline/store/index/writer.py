@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from tracing.pipeline.store.compact import compact_some
-from tracing.pipeline.store.gathering import Block
-from tracing.pipeline.store.log import remove_before
-from tracing.pipeline.store.names import Names
-from tracing.pipeline.store.outbox import Outbox
-from tracing.pipeline.store.traces import TraceIndex
+from tracing.pipeline.store.index.compact import compact_some
+from tracing.pipeline.store.index.gathering import Block
+from tracing.pipeline.store.index.names import Names
+from tracing.pipeline.store.index.outbox import Outbox
+from tracing.pipeline.store.index.traces import TraceIndex
+from tracing.pipeline.store.log.segments import remove_before
 
 _EVICT_BLOCKS: Final = 64  # of one transaction
 _DAY_MS: Final = 86_400_000

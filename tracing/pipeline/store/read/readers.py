@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tracing.pipeline.store.log import LogReader, Place
+from tracing.pipeline.store.index.schema import open_reader
+from tracing.pipeline.store.index.traces import News, TraceReader
+from tracing.pipeline.store.log.segments import LogReader, Place
 from tracing.pipeline.store.port import StoreError
-from tracing.pipeline.store.reader import TOO_LONG, BlockReader
-from tracing.pipeline.store.schema import open_reader
-from tracing.pipeline.store.traces import News, TraceReader
+from tracing.pipeline.store.read.reader import TOO_LONG, BlockReader
 
 _T = TypeVar("_T")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tracing.pipeline.model import V2Span
 from tracing.pipeline.search import TraceQuery, meets
-from tracing.pipeline.store import words
-from tracing.pipeline.store.words import Word
+from tracing.pipeline.store.index import words
+from tracing.pipeline.store.index.words import Word
 
 Term = tuple[str, str | None]
 

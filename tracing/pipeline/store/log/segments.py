@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tracing.pipeline.store.packing import Packer, unpack
+from tracing.pipeline.store.log.packing import Packer, unpack
 from tracing.pipeline.store.port import StoreError
 
 # Magic, bytes as they lie here and their CRC-32, bytes of the body, its spans, when it was stored

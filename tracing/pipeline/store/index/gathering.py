@@ -10,8 +10,8 @@ from typing import Final
 
 from tracing.pipeline.batch import BlockIndex, index_of
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.log import Place
-from tracing.pipeline.store.words import Words
+from tracing.pipeline.store.index.words import Words
+from tracing.pipeline.store.log.segments import Place
 
 _SPANS_MAX: Final = 256
 BLOCK_BYTES: Final = 65_536

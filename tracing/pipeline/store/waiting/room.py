@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 
 from tracing.pipeline.batch import Batch, batch_of
 from tracing.pipeline.model import V2Span
-from tracing.pipeline.store.log import SEGMENT_BYTES
+from tracing.pipeline.store.log.segments import SEGMENT_BYTES
 from tracing.pipeline.store.port import StoreError, TailCounts
-from tracing.pipeline.store.rows import Note, RowLog
+from tracing.pipeline.store.waiting.rows import Note, RowLog
 from tracing.pipeline.tail.policy import KEPT_TAG, Match, Policies, Verdict
 from tracing.pipeline.tail.window import Row, Settled, TailWindow, Traces, by_trace
 

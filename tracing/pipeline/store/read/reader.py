@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from tracing.pipeline.links import PlainPart, decode_plain
 from tracing.pipeline.model import V2Span, low_half
 from tracing.pipeline.normalise import normalised
-from tracing.pipeline.store.bodies import joined, spans_of
-from tracing.pipeline.store.log import LogReader, Place
-from tracing.pipeline.store.outbox import EXPORT
+from tracing.pipeline.store.index.outbox import EXPORT
+from tracing.pipeline.store.index.traces import TraceReader
+from tracing.pipeline.store.log.bodies import joined, spans_of
+from tracing.pipeline.store.log.segments import LogReader, Place
 from tracing.pipeline.store.port import StoreError, Trace
-from tracing.pipeline.store.reading import in_order, unique
-from tracing.pipeline.store.traces import TraceReader
+from tracing.pipeline.store.read.ranking import in_order, unique
 
 TOO_LONG: Final = "the query takes too long; ask for less time, or for more exactly"
 _CACHED_BYTES_MAX: Final = 16 << 20  # of JSON; decoded it takes several times that

@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from tracing.pipeline.store.log import Place
-from tracing.pipeline.store.words import together
+from tracing.pipeline.store.index.words import together
+from tracing.pipeline.store.log.segments import Place
 
 _SMALL_SPANS: Final = 64
 _RUN_MIN: Final = 32  # fewer small blocks are not worth the writing

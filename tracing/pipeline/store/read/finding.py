@@ -10,12 +10,12 @@ from typing import Final
 
 from tracing.pipeline.model import low_half
 from tracing.pipeline.search import TraceQuery
-from tracing.pipeline.store.names import OTHERS
-from tracing.pipeline.store.needles import Needles, needles_of, rarest
+from tracing.pipeline.store.index.names import OTHERS
+from tracing.pipeline.store.index.words import condition
 from tracing.pipeline.store.port import Trace
-from tracing.pipeline.store.reader import BlockReader
-from tracing.pipeline.store.reading import group, rank, ranked
-from tracing.pipeline.store.words import condition
+from tracing.pipeline.store.read.needles import Needles, needles_of, rarest
+from tracing.pipeline.store.read.ranking import group, rank, ranked
+from tracing.pipeline.store.read.reader import BlockReader
 
 # The newest span of a trace may lie in another block than the span that the search asked for, and
 # up to this much later. Blocks that far back are looked into for a better hit, but only so many:
