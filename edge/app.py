@@ -92,7 +92,6 @@ class AppDoor:
             await self._recorder.start()
             deps = Deps(
                 record=self._recorder.record,
-                exchange=self._recorder.record,
                 sample_rate=config.tracing.sample_rate,
             )
         await gateway.start(deps, self._tasks)

@@ -19,9 +19,10 @@ from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch, TlsError
 from proxy.tasks import Tasks
 from proxy.workers import Address
+from tracing.exchange import ExchangeRecord
 from tracing.recorder import Recorder
 from tracing.recorder.destination import open_exporter
-from tracing.span import Endpoint, SpanRecord
+from tracing.span import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from mesh.router import Router
     from proxy.listener import Listener
     from proxy.workers import Place
-    from tracing.exchange import ExchangeRecord, Record
+    from tracing.exchange import Record
 
 RECENT_MAX: Final = 200
 
@@ -112,7 +113,6 @@ class EdgeProcess:
             deps = replace(
                 deps,
                 record=self._record,
-                exchange=self._exchange,
                 sample_rate=config.tracing.sample_rate,
             )
         await self.gateway.start(deps, self._tasks)
@@ -135,18 +135,12 @@ class EdgeProcess:
             self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
         self.unready = None
 
-    def _record(self, record: SpanRecord) -> None:
-        if record.kind == "SERVER":
+    def _record(self, record: Record) -> None:
+        if isinstance(record, ExchangeRecord) or record.kind == "SERVER":
             self.recent.append(record)
             self.exemplars.note(record)
         assert self._recorder is not None
         self._recorder.record(record)
-
-    def _exchange(self, exchange: ExchangeRecord) -> None:
-        self.recent.append(exchange)
-        self.exemplars.note(exchange)
-        assert self._recorder is not None
-        self._recorder.record(exchange)
 
     # ---- reloading
 

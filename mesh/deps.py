@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesh.access_log import AccessLog
-    from tracing.exchange import ExchangeRecord
-    from tracing.span import SpanRecord
+    from tracing.exchange import Record
 
 
 def span_ids() -> Iterator[bytes]:
@@ -38,7 +37,7 @@ class Deps:
     dice: Callable[[], float] = random.random
     new_id: Callable[[], bytes] = field(default_factory=lambda: span_ids().__next__)
     salt: int = field(default_factory=lambda: random.getrandbits(64))
-    record: Callable[[SpanRecord], None] | None = None  # None: no tracer
-    exchange: Callable[[ExchangeRecord], None] | None = None  # both spans of an ordinary exchange
+    # Takes a span, or both of an ordinary exchange; None: no tracer.
+    record: Callable[[Record], None] | None = None
     sample_rate: float | None = None  # of the tracer; None: no tracer
     access: AccessLog | None = None  # None: no access log

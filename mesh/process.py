@@ -100,7 +100,6 @@ class MeshProcess:
             deps = replace(
                 deps,
                 record=self._recorder.record,
-                exchange=self._recorder.record,
                 sample_rate=tracing.sampleRate,
             )
         for name, router_config, server in _servers(config):

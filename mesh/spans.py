@@ -50,10 +50,10 @@ class Spans:
     ) -> None:
         """Both spans of an ordinary exchange."""
         deps = self._deps
-        if deps.exchange is None:
+        if deps.record is None:
             return
         request, peer = call.request, call.peer
-        deps.exchange(
+        deps.record(
             ExchangeRecord(
                 branch.span_route or self._span_route(call, branch),
                 call.trace,

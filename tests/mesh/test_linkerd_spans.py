@@ -94,7 +94,7 @@ async def spans_of_setup(setup: str) -> dict[str, list[str]]:
     try:
         await process.start()
         for router in process.routers:
-            router.deps = replace(router.deps, record=taken.append, exchange=taken.append)
+            router.deps = replace(router.deps, record=taken.append)
             router.spans._deps = router.deps
         out = {}
         for case in VECTORS["cases"]:
