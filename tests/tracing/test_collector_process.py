@@ -143,6 +143,7 @@ def test_a_setting_that_cannot_be_read_is_one_line_and_exit_1(collector: Process
         (["--http-port", "70000"], 2, "'--http-port'"),
         (["--scribe-port", "x"], 2, "'--scribe-port'"),
         (["--keep-days", "0"], 2, "'--keep-days'"),
+        (["--keep-gib", "inf"], 2, "'--keep-gib'"),
         (["--prot", "1"], 2, "--prot"),
         (["--host", "no.such.host.invalid"], 1, "cannot listen on no.such.host.invalid:0"),
         (["--config", "absent.yml"], 2, "absent.yml: cannot be read"),

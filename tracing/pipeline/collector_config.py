@@ -61,7 +61,7 @@ class SlowConfig(Model):
     """Keep traces that last so long."""
 
     kind: Literal["slow"]
-    over_ms: Annotated[float, Field(gt=0)]
+    over_ms: Annotated[float, Field(gt=0, le=86_400_000)]
     name: str = "slow"
 
 
@@ -123,11 +123,11 @@ class LimitsConfig(Model):
     """Else a few senders that stop in the middle would fill it for ever. 10 MiB at 3 Mbit/s."""
     queue_bytes_max: Annotated[int, Field(ge=1)] = 64 << 20
     """Of messages that wait for their place in the index or, with a tail, for their commit."""
-    connections_max: Annotated[int, Field(ge=1)] = 1_000
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     """Of each port; past it, the one that idles longest goes."""
     head_within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """From a request's first byte to the end of its head."""
-    idle_within_s: Annotated[float, Field(gt=0)] = 75.0
+    idle_within_s: Annotated[float, Field(gt=0, le=86_400)] = 75.0
     """Between requests: longer than the 60 s after which senders' pools drop connections."""
 
     def intake(self) -> Intake:

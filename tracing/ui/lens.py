@@ -5,6 +5,7 @@ The files are those of the Maven artifact io.zipkin:zipkin-lens; none of them is
 
 import mimetypes
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,8 @@ def read_lens(path: Path) -> dict[str, bytes]:
     """
     try:
         files = _from_jar(path) if path.is_file() else _from_folder(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        # The last where it is locked, or packed in a way that nobody here unpacks.
         raise LensError(f"{path}: {error}") from error
     if _INDEX not in files:
         raise LensError(f"{path} holds no {_FOLDER}{_INDEX}")

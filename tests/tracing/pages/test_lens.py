@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_jar_without_lens_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.jar").write_bytes(b"no jar")
     with pytest.raises(LensError):
         read_lens(tmp_path / "x.jar")
+    with zipfile.ZipFile(tmp_path / "y.jar", "w", zipfile.ZIP_DEFLATED) as jar:
+        jar.writestr("zipkin-lens/index.html", "x" * 10_000)
+    damaged = bytearray((tmp_path / "y.jar").read_bytes())
+    damaged[60] ^= 0xFF
+    (tmp_path / "y.jar").write_bytes(damaged)
+    with pytest.raises(LensError, match=r"y\.jar"):
+        read_lens(tmp_path / "y.jar")
 
 
 @needs_lens
