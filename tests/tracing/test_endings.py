@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import h2.connection
+import h2.events
 import httpx
 import pytest
 
 from tests.kits.dialling import GET, Dial, bounded, ended, port_of
+from tests.kits.http2 import Raw
 from tests.kits.zipkin_bodies import scribe_log, thrift_span
 from tracing.pipeline.batch import Batch
 from tracing.pipeline.collector import Collector, bind
@@ -111,6 +113,38 @@ async def test_a_collector_that_ends_answers_what_was_sent_to_scribe(dial: Dial)
     store.may.set()
     await ending
     assert (await busy.rest()).count(b"Log") == 3
+
+
+async def test_a_collector_that_ends_does_not_wait_for_bodies_and_says_nothing(
+    dial: Dial, caplog: pytest.LogCaptureFixture
+) -> None:
+    half = b"POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n["
+    async with bounded() as collector:
+        peer = await dial(collector)
+        await peer.say(half)
+        raw = await Raw.open(collector.url)
+        raw.h2.send_data(raw.head("/api/v2/spans"), b"[")
+        raw.flush()
+        await until(lambda: collector.ingest.intake.held == 2)
+    assert (await peer.rest()).startswith(b"HTTP/1.1 503 ")
+    await raw.until(lambda: False)
+    assert isinstance(raw.events[-1], h2.events.ConnectionTerminated)
+    raw.close()
+    assert caplog.records == []
+
+
+async def test_a_failure_of_ours_is_a_500_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(MemoryStore):
+        async def services(self) -> list[str]:
+            raise RuntimeError("<b>broken</b>")
+
+    async with bounded(Broken()) as collector:
+        for two in (False, True):
+            async with httpx.AsyncClient(trust_env=False, http1=not two, http2=two) as client:
+                answer = await client.get(collector.url + "/api/v2/services")
+            assert (answer.status_code, answer.text) == (500, "<b>broken</b>")
+            assert answer.headers["content-type"].startswith("text/plain")
+    assert [one.getMessage() for one in caplog.records] == ["GET '/api/v2/services' failed"] * 2
 
 
 async def test_bytes_that_are_no_frame_of_scribe_are_counted(

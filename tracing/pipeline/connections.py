@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 # Who wants an answer reads so many bytes of it a second, also over a bad line.
 RATE_MIN: Final = 16_384
+# How long the rest of a request may take to come once the collector ends.
+ENDING_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,7 @@ _Config = Annotated[
     Path | None,
     typer.Option(help="collector.yml: redaction, bounds of tags, tail sampling, export."),
 ]
-_KeepDays = Annotated[
-    float, typer.Option(min=0.001, max=36_500, help="Forget spans after this.")
-]
+_KeepDays = Annotated[float, typer.Option(min=0.001, max=36_500, help="Forget spans after this.")]
 _KeepGib = Annotated[
     float, typer.Option(min=0.001, max=1_000_000, help="Forget the oldest past this.")
 ]

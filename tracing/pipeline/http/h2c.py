@@ -17,7 +17,7 @@ import h2.settings
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from tracing.pipeline.connections import Alarm, Crowd, Unread
+from tracing.pipeline.connections import ENDING_S, Alarm, Crowd, Unread
 from tracing.pipeline.http.exchange import Exchange, Stream, scope_of
 
 # RFC 9113, 3.4
@@ -138,6 +138,8 @@ class Http2Protocol(asyncio.Protocol):
         self._closing = True
         if not self._streams:
             self._end()
+        elif not all(stream.ended for stream in self._streams.values()):
+            self._idle.within(ENDING_S)
 
     def turn_away(self) -> None:
         """End at once: another needs the place."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tracing.pipeline.connections import Alarm, Crowd, Unread
+from tracing.pipeline.connections import ENDING_S, Alarm, Crowd, Unread
 from tracing.pipeline.http.h2c import PREFACE, Http2Protocol
 from wire.errors import BadRequest
 from wire.limits import Limits
@@ -52,6 +52,7 @@ class EitherProtocol(HttpToolsProtocol):
         self._first: bytes | None = b""
         self._begun = False  # a head that is not whole yet
         self._open = False
+        self._ending = False
         self._deaf = False  # nothing that follows is read
         self._came = 0  # bytes since the head began
         self._refusal: BadRequest | None = None
@@ -101,6 +102,14 @@ class EitherProtocol(HttpToolsProtocol):
             self._first = None
         if not self._deaf:
             self._read(data)
+
+    def shutdown(self) -> None:
+        """End once what was asked is answered; the server calls this."""
+        super().shutdown()
+        self._ending = True
+        if self._open:
+            self._late.off()
+            self._late.within(ENDING_S)
 
     def turn_away(self) -> None:
         """End at once: another needs the place."""
@@ -233,6 +242,8 @@ class EitherProtocol(HttpToolsProtocol):
     def _too_late(self) -> None:
         if self._begun and not self._answered():
             self._late.within(self._crowd.bounds.head_within_s)  # the answer before it comes first
+        elif self._ending:
+            self._refuse("slow", BadRequest("the collector ends; come again", 503))
         else:
             self._refuse("slow", BadRequest("the head was not whole in time", 408))
 

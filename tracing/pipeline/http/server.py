@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 from functools import partial
 from typing import Final, cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tracing.pipeline.connections import Bounds, Crowd
 from tracing.pipeline.http.http1 import EitherProtocol
+
+_log: Final = logging.getLogger(__name__)
 
 _CLOSING_S: Final = 3
 _POLL_S: Final = 0.005
@@ -25,6 +28,20 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Told:
+    """An application whose failures, if there are any, are told with where they were."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; what was not answered then the server answers with 500."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:  # noqa: BLE001 - the top of a request's task
+            _log.exception("%s %r failed", scope["method"], scope["path"])
+
+
 class HttpServer:
     """One port. The listening socket is closed in the end."""
 
@@ -33,13 +50,15 @@ class HttpServer:
         self.crowd = Crowd(bounds)
         self._server = _Server(
             uvicorn.Config(
-                app,
+                _Told(app),
                 http=cast("type[asyncio.Protocol]", partial(EitherProtocol, crowd=self.crowd)),
                 ws="none",
                 lifespan="off",
                 proxy_headers=False,
                 access_log=False,
-                log_level="error",  # what is no request is counted, not told line by line
+                # What is no request is counted, not told line by line; and it has a traceback for
+                # every request that is still under way when we end.
+                log_level="critical",
                 server_header=False,
                 backlog=2048,
                 timeout_keep_alive=bounds.idle_within_s,  # type: ignore[arg-type] # or a part of one
