@@ -21,6 +21,15 @@ class Kept(Model):
     """Read with the configuration; one line break at its end is dropped."""
 
 
+class _Text(str):
+    """A secret's text, which the repr of what holds it does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return MASK
+
+
 def _refused(message: str) -> PydanticCustomError:
     return PydanticCustomError("secret", "{message}", {"message": message})
 
@@ -35,7 +44,7 @@ def _secret(value: Any) -> str:
         raise _refused("wanted the text of the secret, or {file: where it is kept}")
     if not 1 <= len(value) <= SECRET_CHARACTERS_MAX:
         raise _refused(f"{where} must have 1 to {SECRET_CHARACTERS_MAX} characters")
-    return value
+    return _Text(value)
 
 
 def _kept(file: str) -> str:

@@ -29,8 +29,9 @@ def test_a_secret_is_a_text_or_the_content_of_a_file(tmp_path: Path, end: str) -
     assert stored("${TOKEN}") == "s3cret"
 
 
-def test_dumps_do_not_show_a_secret() -> None:
+def test_dumps_and_reprs_do_not_show_a_secret() -> None:
     store = load(Store, "password: s3cret", source="x")
+    assert "s3cret" not in f"{store!r} {store}"
     assert store.model_dump() == {"password": "**********", "port": 0}
     assert "s3cret" not in store.model_dump_json()
 

@@ -3,10 +3,8 @@
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
 
 from tests.kits.span_store import noise, span
 from tracing.pipeline.batch import batch_of
@@ -40,9 +38,7 @@ async def full(folder: Path) -> AsyncIterator[tuple[Collector, Callable[[], Awai
     Another connection holds the index's lock, so that a large batch waits to be indexed.
     """
     path = folder / "spans.sqlite3"
-    # Of its own accord SQLite waits 5 s for a lock, in which a busy machine does little.
-    with patch("sqlite3.connect", partial(sqlite3.connect, timeout=120)):
-        store = SqliteStore(path, queue_bytes_max=_ROOM)
+    store = SqliteStore(path, queue_bytes_max=_ROOM)
     async with collecting(store) as collector:
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
