@@ -5,8 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.kits.running import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def weir(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,3 +49,19 @@ def test_it_completes_its_commands(shell: str) -> None:
     )
     assert "edge" in done.stdout
     assert "explain" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["up"], ["collector", "--http-port=0"]])
+def test_a_state_directory_that_cannot_be_made_is_told(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").touch()
+    state = tmp_path / "file" / "state"
+    done = weir(*command, f"--state-dir={state}")
+    told = f"weir {command[0]}: cannot use {state}: Not a directory\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_a_gateway_that_does_not_answer_is_told_in_words() -> None:
+    admin = f"http://127.0.0.1:{free_port()}"
+    done = weir("explain", "http://www.hello.world/", f"--admin={admin}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{admin}: Connection refused\n  hint: is the gateway running?")

@@ -109,7 +109,8 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             exporters=exporters,
         )
     except (OSError, StoreError, sqlite3.Error) as error:
-        raise CollectorError(f"cannot use {state_dir}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CollectorError(f"cannot use {state_dir}: {reason}") from error
 
 
 class Collector:

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from weir.commands.crew import Crew
 from weir.commands.drain import Drain, DrainDeadline, DrainDelay
-from weir.commands.ending import FAILED, USAGE, fail, read_text, rewrite
+from weir.commands.ending import FAILED, USAGE, cause, fail, read_text, rewrite
 from weir.commands.serving import read_config, serve
 
 
@@ -206,7 +206,7 @@ def _service_counts(admin: str) -> dict[str, float]:
         answer = httpx.get(f"{admin.rstrip('/')}/metrics", timeout=10.0, trust_env=False)
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        fail(f"{admin}: {error}")
+        fail(f"{admin}: {cause(error)}")
     counts: dict[str, float] = {}
     for family in text_string_to_metric_families(answer.text):
         for sample in family.samples:

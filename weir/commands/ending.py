@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,11 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong on stderr and end."""
     typer.echo(message, err=True)
     raise typer.Exit(code) from None
+
+
+def cause(error: Exception) -> str:
+    """What a client or the system says went wrong, without the system's number for it."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error))
 
 
 def read_text(file: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weir.commands.ending import USAGE, fail
+from weir.commands.ending import USAGE, cause, fail
 from weir.commands.painted import show
 from weir.commands.serving import read_config
 
@@ -129,7 +129,7 @@ def _live(question: Question, admin: str) -> dict[str, Any]:
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         fail(
-            f"{admin}: {error}\n"
+            f"{admin}: {cause(error)}\n"
             "  hint: is the gateway running? --config FILE explains without one, "
             "--admin URL asks another"
         )
@@ -153,7 +153,7 @@ def _past(trace: str, collector: str, *, as_json: bool) -> None:
     try:
         answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        fail(f"{collector}: {error}\n  hint: --collector URL asks another")
+        fail(f"{collector}: {cause(error)}\n  hint: --collector URL asks another")
     if answer.status_code == httpx.codes.NOT_FOUND:
         fail(f"{collector} knows no trace {trace}: it was not sampled, or is forgotten")
     if answer.status_code != httpx.codes.OK:

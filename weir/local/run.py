@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from weir.commands.ending import FAILED, INTERRUPTED
+from weir.commands.ending import FAILED, INTERRUPTED, fail
 from weir.commands.ready import ReadyFileError, tell_ready
 from weir.local.screen import Screen
 from weir.local.supervisor import StartError
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 async def run(options: Options, ready_file: Path | None) -> int:
     """Run until SIGINT or SIGTERM; a second signal kills at once. Returns the exit code."""
     begun = time.monotonic()
-    system = LocalSystem(options)
+    try:
+        system = LocalSystem(options)
+    except OSError as error:
+        fail(f"weir up: cannot use {options.state_dir}: {error.strerror}")
     screen = Screen(system)
     taken = system.taken_addresses()
     if taken:
