@@ -140,6 +140,7 @@ def test_check_says_what_to_think_about(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check", str(file)])
     assert done.exit_code == 0
     assert "warning: trust rule a: `contains` lets any cookie value pass" in done.stderr
+    assert done.stdout == f"{file}: fine; 0 host rules, 1 rule of trust, grants off; 1 warning\n"
     as_json = CliRunner().invoke(app, ["check", str(file), "--json"])
     assert len(json.loads(as_json.stdout)["warnings"]) == 1
     file.write_text("hosst: []\n")
