@@ -21,7 +21,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m bench $(or $(ARGS),engine --all --rounds 2 --plot docs/engine.svg)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
