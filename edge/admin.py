@@ -112,7 +112,8 @@ class EdgeAdmin:
 
     async def _origins(self, request: Request) -> Response:
         del request
-        return JSONResponse(origins(self._process.config, self._process.source))
+        process = self._process
+        return JSONResponse(origins(process.config, process.source, process.waits))
 
     async def _edge(self, request: Request) -> Response:
         """What only the gateway counts."""

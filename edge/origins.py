@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from config import ConfigError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from config import Document
     from edge.edge_config import EdgeConfig
     from edge.reload import ConfigSource
 
+_WAITS: Final = "as at the start; the file's waits for a restart"
 
-def origins(config: EdgeConfig, source: ConfigSource | None) -> list[dict[str, Any]]:
+
+def origins(
+    config: EdgeConfig, source: ConfigSource | None, waits: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Every value in force: key, value with secrets masked, and `file:line:column` or `default`.
 
-    A file that has changed since it was read is not asked: its places would be wrong.
+    Shape: `waits` are the keys whose values in the file wait for a restart. A file that has changed
+    since it was read is not asked: its places would be wrong.
     """
     document = None
     if source is not None and source.text is not None:
@@ -25,10 +30,13 @@ def origins(config: EdgeConfig, source: ConfigSource | None) -> list[dict[str, A
             document = read(source.text, source=str(source.file), env=source.env)
         except ConfigError:
             document = None
-    return [
-        {"key": ".".join(map(str, path)), "value": value, "origin": _origin(path, source, document)}
-        for path, value in _leaves(config.model_dump(mode="json"), ())
-    ]
+    found = []
+    for path, value in _leaves(config.model_dump(mode="json"), ()):
+        key = ".".join(map(str, path))
+        waiting = any(f"{key}.".startswith(f"{one}.") for one in waits)
+        origin = _WAITS if waiting else _origin(path, source, document)
+        found.append({"key": key, "value": value, "origin": origin})
+    return found
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:

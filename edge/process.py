@@ -63,6 +63,7 @@ class EdgeProcess:
         self.ports: dict[str, int] = {}  # "public", "public-2", …, and "admin"
         self.recent: deque[Record] = deque(maxlen=RECENT_MAX)
         self.last_reload: Reloaded | None = None
+        self.waits: tuple[str, ...] = ()  # keys whose values in the file wait for a restart
         self.reloads = 0
         self.reloads_failed = 0
         self.exemplars = Exemplars()
@@ -186,6 +187,7 @@ class EdgeProcess:
         before = self.config
         changed, waits = difference(before, config)
         if not changed:
+            self.waits = ()
             return Reloaded(done=True, warnings=config.warnings)
         try:
             await self._doors.change(self.router, config.all_listeners)
@@ -195,6 +197,7 @@ class EdgeProcess:
             return Reloaded(done=False, problems=(f"TLS: {error}",))
         await self.gateway.apply(config)
         self._doors.close_unwanted(config.all_listeners)
+        self.waits = waits
         return Reloaded(done=True, changed=changed, waits=waits, warnings=config.warnings)
 
     def retire(self) -> None:

@@ -106,6 +106,10 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
         assert told["waits"] == ["admin.port"]
         assert httpx.get(f"{edge.admin}/config.json").json()["admin"]["port"] == 0
         assert reload(edge)[1]["waits"] == ["admin.port"]  # until it is restarted
+        origins = httpx.get(f"{edge.admin}/config/origins").json()
+        (admin_port,) = [one for one in origins if one["key"] == "admin.port"]
+        waiting = "as at the start; the file's waits for a restart"
+        assert (admin_port["value"], admin_port["origin"]) == (0, waiting)
         old, edge.port = edge.port, port
         assert upstream(edge) == "one"
         with pytest.raises(ConnectionError):
