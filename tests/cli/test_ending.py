@@ -59,6 +59,18 @@ def test_a_file_that_could_not_be_written_leaves_nothing_beside_it(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [taken]
 
 
+def test_a_log_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "node.yml"
+    log = tmp_path / "absent" / "access.log"
+    config.write_text(
+        f"admin: {{port: 0}}\naccessLog: {{path: {log}}}\n"
+        "routers: [{protocol: http, servers: [{port: 0}]}]\n"
+    )
+    done = weir("mesh", str(config))
+    told = f"mesh: {log} cannot be opened: No such file or directory\n"
+    assert (done.exit_code, done.stderr) == (1, told)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_ready_file_that_cannot_be_written_is_told(tmp_path: Path, workers: int) -> None:
     config = tmp_path / "node.yml"

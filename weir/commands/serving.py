@@ -105,9 +105,7 @@ async def _serve(
     try:
         await process.start()
     except (OSError, TlsError) as error:
-        reason = getattr(error, "strerror", None) or error
-        text = f"cannot listen: {reason}" if isinstance(error, OSError) else f"TLS: {reason}"
-        typer.echo(f"{name}: {text}", err=True)
+        typer.echo(f"{name}: {_why_not(error)}", err=True)
         await process.aclose(0.0)
         return FAILED
     loop.add_signal_handler(signal.SIGHUP, process.reload_soon)
@@ -136,3 +134,12 @@ async def _serve(
         typer.echo(f"{name}: stopped, {cut} connections were cut", err=True)
         sys.stderr.flush()
     return 0
+
+
+def _why_not(error: OSError | TlsError) -> str:
+    """Why it cannot start: a file, an address, or a certificate."""
+    if isinstance(error, TlsError):
+        return f"TLS: {error}"
+    if error.filename is not None:
+        return f"{error.filename} cannot be opened: {error.strerror}"
+    return f"cannot listen: {error.strerror or error}"
