@@ -4,23 +4,19 @@
 # ruff: noqa: PTH116, PTH118
 
 import os
-import time
 from typing import Final
 
 from naming.addresses import HostPort, read_addresses, union
 from naming.derived import Computed, Derived
 from naming.endpoint import Addr, AddrNeg, Endpoint, ReplicaSet
 from naming.errors import MalformedAddress, NamingError
-from naming.namers.whole_file import BeingWritten, Mark, mark, read_whole
+from naming.namers.whole_file import BeingWritten, Mark, mark, read_whole, trusted
 from naming.resolver import Resolver
 from naming.state import Failed, Ok, State
 from naming.watch import Source
 
 # Linkerd's limit for a file of addresses.
 SIZE_MAX: Final = 500 * 1024
-# Two writes within a tick of the file system's clock leave the same mark; a mark that is
-# younger than this when the file is read is not trusted.
-TICK_NS: Final = 20_000_000
 
 
 class FileTooLarge(NamingError):
@@ -77,8 +73,7 @@ class AddressFile:
             self._mark = None
             self._content.set(Ok(None))
             return True
-        young = time.time_ns() - found[-1] < TICK_NS
-        self._mark = None if young else found
+        self._mark = trusted(found)
         self._set(self._parse(data))
         return True
 

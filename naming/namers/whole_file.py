@@ -16,6 +16,8 @@ from typing import Final
 # open without writing is waited for.
 REST_S: Final = 0.025
 IDLE_WRITER_S: Final = 1.0
+# Two writes within a tick of the file system's clock leave the same mark.
+TICK_NS: Final = 20_000_000
 
 
 class BeingWritten(Exception):
@@ -35,6 +37,11 @@ def mark(found: os.stat_result) -> Mark:
         found.st_mtime_ns,
         found.st_ctime_ns,
     )
+
+
+def trusted(read: Mark) -> Mark | None:
+    """The mark of a file that was read just now; None where a later write could leave the same."""
+    return None if time.time_ns() - read[-1] < TICK_NS else read
 
 
 def read_whole(path: bytes, size_max: int) -> tuple[bytes, Mark]:

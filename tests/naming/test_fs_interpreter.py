@@ -10,6 +10,7 @@ import pytest
 from dtab import Dtab, Path, read_dtab, read_path
 from naming.endpoint import Endpoint, ReplicaSet
 from naming.fs_interpreter import SIZE_MAX, FsInterpreter
+from naming.namers.whole_file import TICK_NS
 from naming.state import PENDING, Ok, State
 from naming.waiting import until
 from tests.kits.limits import no_more_files
@@ -108,6 +109,24 @@ async def test_a_file_that_is_no_table_is_told(
 ) -> None:
     file.write_bytes(content)
     assert (await trouble(interpreter)).startswith(f"{file}: ")
+
+
+async def test_a_file_that_stays_is_read_once(file: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def reading(text: str, name: str) -> Dtab:
+        read.append(text)
+        return read_dtab(text, name)
+
+    monkeypatch.setattr("naming.fs_interpreter.read_dtab", reading)
+    file.write_text("/svc => /#/io.weir.static/a")
+    await asyncio.sleep(2 * TICK_NS / 1e9)
+    async with FsInterpreter(file, NAMERS, sweep_s=0.001) as interpreter:
+        await binds_to(interpreter, "a")
+        for number in range(20):
+            file.with_name(f"other-{number}").touch()  # an event of its directory
+            await asyncio.sleep(0.002)
+        assert len(read) == 1
 
 
 async def test_without_file_events_the_sweep_sees_changes(file: File) -> None:
