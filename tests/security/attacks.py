@@ -22,6 +22,7 @@ _GADGETS: Final = "test_gadgets.py::test_a_spoilt_coding_is_refused_or_frames_no
 _HELD: Final = "test_strictness.py::test_what_is_held_of_endless_heads_is_bounded"
 _BOUNDS: Final = "../proxy/test_bounds.py::"
 _ENGINE: Final = "../proxy/test_engine.py::"
+_ENDS: Final = "../proxy/test_ends.py::"
 
 ATTACKS: Final[dict[int, Attack]] = {
     1: Attack("a length and a coding", "400", ("CL and TE", "TE and CL")),
@@ -141,7 +142,7 @@ ATTACKS: Final[dict[int, Attack]] = {
         "a client that vanishes within its body",
         "the upstream's connection ends, the spans say so",
         (
-            _ENGINE + "test_a_client_that_leaves_within_its_body_ends_the_exchange_at_once",
+            _ENDS + "test_a_client_that_leaves_within_its_body_ends_the_exchange_at_once",
             "test_gone.py::test_a_client_that_vanishes_within_its_body_leaves_a_mark_on_its_spans",
         ),
     ),
@@ -275,7 +276,7 @@ ATTACKS: Final[dict[int, Attack]] = {
         "slow heads, bodies and readers; connections that only idle",
         "ended; the others do not notice",
         (
-            _ENGINE + "test_a_slow_head_is_ended",
+            _ENDS + "test_a_slow_head_is_ended",
             _BOUNDS + "test_a_body_that_stops_coming_ends_with_both_connections",
             _BOUNDS + "test_a_body_that_drips_is_ended_though_it_never_stops",
             _BOUNDS + "test_a_client_that_does_not_read_its_answer_is_ended",

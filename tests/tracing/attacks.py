@@ -104,7 +104,7 @@ ATTACKS: Final[dict[int, Attack]] = {
             "test_otlp.py::test_bytes_that_are_no_request_are_a_400_with_a_reason",
             "test_otlp.py::test_json_that_is_no_request_is_a_400_with_a_reason",
             "test_otlp.py::test_spans_without_an_id_are_rejected_and_the_rest_is_kept",
-            "test_otlp.py::test_unknown_fields_are_passed_over",
+            "test_otlp_mapping.py::test_unknown_fields_are_passed_over",
             _BAD + "test_a_message_that_is_cut_anywhere_is_refused_or_whole",
         ),
     ),
