@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.kits.demo_app import DemoApp, demo_app
+from tests.kits.running import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,10 @@ def load(*flags: str, env: dict[str, str] | None = None) -> tuple[int, dict[str,
 
 
 def test_a_rate_is_kept_and_every_status_counted(echo: DemoApp) -> None:
-    status, said = load(f"-url={echo.url}/?status=503", "-rate=100", "-duration=1s")
+    status, said = load(f"-url={echo.url}/?status=503", "-rate=100", "-duration=2s")
     assert (status, said["errors"]) == (0, {})
     assert list(said["status"]) == ["503"]
-    assert 90 <= said["requests"] <= 101
+    assert 150 <= said["requests"] <= 201  # fewer where the machine stalled at the end
     quantiles = said["latency_ms"]
     assert 0 < quantiles["p50"] <= quantiles["p95"] <= quantiles["p99"] <= quantiles["max"]
 
@@ -53,11 +54,10 @@ def test_a_stall_of_the_server_is_not_hidden_by_the_rate(echo: DemoApp) -> None:
 
 
 def test_refused_connections_and_timeouts_are_errors(echo: DemoApp) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    status, said = load(f"-url=http://127.0.0.1:{port}", "-duration=200ms", "-concurrency=1")
+    url = f"-url=http://127.0.0.1:{free_port()}"
+    status, said = load(url, "-duration=200ms", "-concurrency=1")
     assert (status, list(said["errors"])) == (1, ["connection refused"])
-    flags = ("-duration=100ms", "-timeout=50ms", "-concurrency=1")
+    flags = ("-duration=100ms", "-timeout=1s", "-concurrency=1")
     status, said = load(f"-url={echo.url}/?delay=2s", *flags)
     assert (status, list(said["errors"])) == (1, ["timeout"])
 
