@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CONFIG = """
 hosts:
-- {{host: www.hello.world, forward: "127.0.0.1:{port}", timeout_s: 0.3}}
+- {{host: www.hello.world, forward: "127.0.0.1:{port}"}}
+- {{host: late.example, forward: "127.0.0.1:{port}", timeout_s: 0.3}}
 - {{host: gone.example, forward: "127.0.0.1:{gone}"}}
 """
 
@@ -69,7 +70,7 @@ async def test_failures_are_told_as_the_engine_tells_them() -> None:
             assert gone.status_code == 502
             assert gone.json()["stage"] == "upstream"
             one.silent = True
-            late = await http.get("/")
+            late = await http.get("http://late.example/")
             assert late.status_code == 503
             assert (await http.get("http://nobody.test/")).text == "200 OK"
             assert (await http.get("/a%00b")).status_code == 400
