@@ -82,7 +82,7 @@ class Stage:
     @contextlib.contextmanager
     def sock(self) -> Iterator[socket.socket]:
         """A connection of its own."""
-        with socket.create_connection(("127.0.0.1", self.edge.port), 10) as sock:
+        with socket.create_connection(("127.0.0.1", self.edge.port), 30) as sock:
             yield sock
 
 
@@ -215,7 +215,7 @@ def ws(
     subprotocols: Sequence[Subprotocol] | None = None,
 ) -> ClientConnection:
     """A WebSocket through the door."""
-    sock = socket.create_connection(("127.0.0.1", stage.edge.port), 10)
+    sock = socket.create_connection(("127.0.0.1", stage.edge.port), 30)
     return connect(
         f"ws://{host}/a?b=c", sock=sock, additional_headers=headers, subprotocols=subprotocols
     )

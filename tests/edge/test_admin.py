@@ -212,7 +212,7 @@ def test_hosts_that_an_outsider_makes_up_make_few_series(tmp_path: Path) -> None
 
 def send_all(port: int, raw: bytes, *, source: str) -> None:
     """Send pipelined requests and read until the end."""
-    with socket.create_connection(("127.0.0.1", port), 10, (source, 0)) as sock:
+    with socket.create_connection(("127.0.0.1", port), 30, (source, 0)) as sock:
         sock.sendall(raw)
         while sock.recv(65_536):
             pass
@@ -234,7 +234,7 @@ def test_drain_fails_readiness_and_ends_connections_with_their_answers(
         text = CONFIG.format(services=place, workers=workers)
         with (
             running_edge(tmp_path, text) as edge,
-            socket.create_connection(("127.0.0.1", edge.port), 10) as client,
+            socket.create_connection(("127.0.0.1", edge.port), 30) as client,
         ):
             assert b"Connection: close" not in asked(client)
             drain = f"{edge.admin}/drain"
@@ -259,7 +259,7 @@ listeners:
 admin: {port: 0}
 """
     with running_edge(tmp_path, text) as edge:
-        with socket.create_connection(("127.0.0.1", edge.port), 10) as client:
+        with socket.create_connection(("127.0.0.1", edge.port), 30) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
             assert ask(edge) == b""

@@ -61,7 +61,7 @@ class Client:
             *attempt.lines,
         )
         if self._sock is None:
-            self._sock = socket.create_connection(("127.0.0.1", stage.edge.port), 10)
+            self._sock = socket.create_connection(("127.0.0.1", stage.edge.port), 30)
         self._sock.sendall(stage.filled(b"\r\n".join(lines) + b"\r\n\r\n"))
         answer = self._answer(self._sock)
         if b"\r\nconnection: close" in answer.lower():

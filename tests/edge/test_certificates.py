@@ -62,7 +62,7 @@ class Stage:
             context.load_cert_chain(shown.chain, shown.key)
         raw = "\r\n".join(("GET / HTTP/1.1", "Host: www.hello.world", *lines)) + "\r\n\r\n"
         with (
-            socket.create_connection(("127.0.0.1", self.edge.port), 10) as plain,
+            socket.create_connection(("127.0.0.1", self.edge.port), 30) as plain,
             context.wrap_socket(plain, server_hostname="www.hello.world") as sock,
         ):
             sock.sendall(raw.encode())

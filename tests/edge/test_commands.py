@@ -260,7 +260,7 @@ def test_only_a_terminal_is_coloured_and_only_if_it_may(
         with contextlib.suppress(OSError):  # the terminal's end
             while more := terminal.read(65_536):
                 got += more
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert (b"\x1b[32m" in got) is coloured
     plain = re.sub(rb"\x1b\[[0-9;]*m", b"", got).decode().replace("\r\n", "\n")
     assert plain == ask("www.hello.world", f"--config={file}").stdout

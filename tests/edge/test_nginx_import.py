@@ -244,11 +244,11 @@ def real_nginx(folder: Path, text: str, port: int) -> Iterator[None]:
         return False
 
     try:
-        until(answers, 20)
+        until(answers, 60)
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def outcome(port: int, linkerd: Mirror, host: str, path: str, lines: tuple[str, ...]) -> Said:

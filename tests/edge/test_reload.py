@@ -145,7 +145,7 @@ def test_what_waits_for_a_restart_stays_as_it_was(before: str, after: str, stays
 def test_of_two_new_listeners_none_stays_where_one_cannot_be(tmp_path: Path, place: Path) -> None:
     def refuses(port: int) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
+            socket.create_connection(("127.0.0.1", port), 30).close()
         except ConnectionRefusedError:
             return True
         return False

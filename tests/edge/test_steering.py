@@ -213,7 +213,7 @@ def test_nobody_steers_by_http_2(app_stage: Set) -> None:
     client.send_data(1, b"body")
     client.send_headers(1, ours, end_stream=True)
     before = [len(one.seen) for one in app_stage.mirrors]
-    with socket.create_connection(("127.0.0.1", app_stage.edge.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", app_stage.edge.port), 30) as sock:
         sock.sendall(client.data_to_send())
         ended, got = False, b""
         while not ended:

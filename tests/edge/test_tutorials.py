@@ -107,11 +107,11 @@ def linkerd(folder: Path, system: Running) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        until(ready.exists, 30)
+        until(ready.exists, 60)
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 @pytest.mark.parametrize("said", list(transcripts()), ids=str)

@@ -179,7 +179,7 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_back(edge: RunningEdge) -
 def test_one_connections_requests_are_counted_one_by_one(edge: RunningEdge) -> None:
     raw = b"GET / HTTP/1.1\r\nHost: www.hello.world\r\n\r\n"
     last = b"GET / HTTP/1.1\r\nHost: www.hello.world\r\nConnection: close\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", edge.port), 10, ("127.5.0.4", 0)) as sock:
+    with socket.create_connection(("127.0.0.1", edge.port), 30, ("127.5.0.4", 0)) as sock:
         sock.sendall(raw * 31 + last)
         got = b""
         while more := sock.recv(65_536):

@@ -57,10 +57,10 @@ def _running(
         return ready()
 
     try:
-        until(look, 30)
+        until(look, 60)
         yield process
         process.terminate()
-        process.wait(30)
+        process.wait(60)
     finally:
         if process.poll() is None:
             process.kill()
@@ -132,7 +132,7 @@ def send(port: int, data: bytes, *, source: str = "127.0.0.1") -> bytes:
 
     source: the client's address, any below 127.
     """
-    with socket.create_connection(("127.0.0.1", port), 10, (source, 0)) as sock:
+    with socket.create_connection(("127.0.0.1", port), 30, (source, 0)) as sock:
         with contextlib.suppress(ConnectionError):
             sock.sendall(data)
         got = b""

@@ -131,7 +131,7 @@ def running(state_dir: Path, *more: str) -> Iterator[Running]:
         facts = until(look, 60)
         yield Running(facts["edge"], facts["collector"], facts["nodes"], facts["pids"], state_dir)
         os.kill(process.pid, signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
         assert not [name for name, pid in facts["pids"].items() if alive(pid)]
     finally:
         if process.poll() is None:

@@ -76,7 +76,7 @@ class Serving:
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @contextlib.contextmanager
@@ -99,10 +99,10 @@ def serving(folder: Path, command: str, config: str, *more: str) -> Iterator[Ser
         return json.loads(ready.read_text()) if ready.exists() else None
 
     try:
-        yield Serving(process, log, until(look, 40))
+        yield Serving(process, log, until(look, 60))
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -38,7 +38,7 @@ def zipkin_server(
             yield f"http://127.0.0.1:{port}", process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def bag(value: object) -> object:

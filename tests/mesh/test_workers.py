@@ -33,7 +33,7 @@ async def test_a_killed_worker_loses_only_its_own_requests(tmp_path: Path) -> No
                     now = mesh.workers()
                     return bool(now[0]["ready"]) and now[0]["pid"] != before[0]["pid"]
 
-                await asyncio.to_thread(until, replaced, 20)
+                await asyncio.to_thread(until, replaced, 60)
                 await load.until(200)
             after = await asyncio.to_thread(mesh.workers)
             assert after[0]["starts"] == 2
@@ -56,7 +56,7 @@ async def test_a_worker_that_crashes_again_waits_longer(tmp_path: Path) -> None:
                     now = mesh.workers()[0]
                     return bool(now["ready"]) and now["starts"] == starts
 
-                await asyncio.to_thread(until, again, 30)
+                await asyncio.to_thread(until, again, 60)
                 assert f"another in {wait} s" in mesh.log
 
 
@@ -80,7 +80,7 @@ async def test_one_admin_port_tells_the_sum_and_it_never_falls(tmp_path: Path) -
             for one in workers:
                 os.kill(one["pid"], signal.SIGKILL)
             await asyncio.to_thread(
-                until, lambda: all(x["ready"] and x["starts"] == 2 for x in mesh.workers()), 20
+                until, lambda: all(x["ready"] and x["starts"] == 2 for x in mesh.workers()), 60
             )
             assert await asyncio.to_thread(mesh.metric, total) == 30
             async with connected(mesh.ports["out"]) as client:
@@ -156,7 +156,7 @@ async def test_a_drain_fails_readiness_first_then_ends_connections(tmp_path: Pat
                 assert b"\r\nConnection: close\r\n" in head
                 assert await kept.reader.read() == b""
                 assert await idle.reader.read() == b""
-            assert await asyncio.to_thread(mesh.process.wait, 20) == 0
+            assert await asyncio.to_thread(mesh.process.wait, 60) == 0
             assert "stopped, 0 connections were cut" in mesh.log
 
 
@@ -195,5 +195,5 @@ async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
         with serving(tmp_path, "mesh", config(tmp_path, behind.port, 2)) as mesh:
             pids = [worker["pid"] for worker in await asyncio.to_thread(mesh.workers)]
             mesh.process.kill()
-            await asyncio.to_thread(mesh.process.wait, 10)
+            await asyncio.to_thread(mesh.process.wait, 60)
             await asyncio.to_thread(until, lambda: not any(alive(pid) for pid in pids))

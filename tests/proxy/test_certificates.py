@@ -98,7 +98,7 @@ async def test_a_client_whose_authority_was_dropped_cannot_resume(tmp_path: Path
     def handshake(session: ssl.SSLSession | None) -> ssl.SSLSession | None:
         # A blocking client, for asyncio's resumes no session.
         with (
-            socket.create_connection(("127.0.0.1", front.port), 10) as plain,
+            socket.create_connection(("127.0.0.1", front.port), 30) as plain,
             context.wrap_socket(plain, server_hostname="web.test", session=session) as client,
         ):
             client.sendall(GET)

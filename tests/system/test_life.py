@@ -47,7 +47,7 @@ def test_ctrl_c_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
     log_dir = tmp_path / "logs"
     until(lambda: log_dir.exists() and len(list(log_dir.iterdir())) > 3)
     os.kill(process.pid, signal.SIGINT)
-    process.wait(10)
+    process.wait(60)
     assert process.returncode == 0
     assert not [
         pid.name

@@ -265,7 +265,7 @@ def test_a_trace_is_shown_as_a_page(system: Running) -> None:
 def test_a_port_in_use_is_named(system: Running, tmp_path: Path) -> None:
     """The nodes' addresses are taken by the running system."""
     second = start_up(tmp_path)
-    assert second.wait(20) == 1
+    assert second.wait(60) == 1
     said = (tmp_path / "up.log").read_text()
     assert "127.0.0.11:4140 is needed by node-1, outgoing router: Address already in use" in said
     assert "Traceback" not in said

@@ -71,7 +71,7 @@ class Process:
     def end(self, number: int) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False, timeout=60)
@@ -177,7 +177,7 @@ def test_the_ready_file_names_every_port_that_answers(collector: Process) -> Non
     assert httpx.post(told["spans"], json=[], trust_env=False).status_code == 202
     assert httpx.post(told["otlp"], trust_env=False).status_code != 404
     assert told["otlp_grpc"].startswith("http://127.0.0.1:")
-    with socket.create_connection(("127.0.0.1", told["scribe_port"]), 5):
+    with socket.create_connection(("127.0.0.1", told["scribe_port"]), 30):
         pass
     assert collector.process is not None
     assert told["pid"] == collector.process.pid
@@ -206,7 +206,7 @@ def test_it_takes_no_more_connections_than_files_that_may_be_open(collector: Pro
         assert process.stderr is not None
         said = process.stderr.readline().decode()
         process.terminate()
-        process.wait(30)
+        process.wait(60)
     assert said == (
         "weir collector: 50 connections a port at most, because 328 files may be open (ulimit -n)\n"
     )
@@ -252,7 +252,7 @@ class Senders:
             self._send(send)
 
     def _send_scribe(self, port: int) -> None:
-        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
 
             def send(batch: list[dict[str, object]]) -> bool:
                 call = scribe_log([thrift_span(one) for one in batch])

@@ -67,7 +67,7 @@ async def call(
         url.removeprefix("http://"), options=[("grpc.enable_http_proxy", 0)]
     ) as channel:
         method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-        reply: bytes = await method(message, timeout=10, compression=compression)
+        reply: bytes = await method(message, timeout=30, compression=compression)
         return reply
 
 
