@@ -79,13 +79,13 @@ class Gateway:
             await self._retired.pop(0).aclose()
 
     def sweep(self, now: float) -> list[str]:
-        """Twice a second: unused routes, files of grants. Returns what is wrong with those."""
+        """Twice a second: unused routes, files of grants. Returns what is newly wrong there."""
         self.router.sweep(now)
         files = self.assembly.files
         if files is None:
             return []
         files.load()
-        return files.problems
+        return files.news()
 
     def close(self) -> None:
         """Drop every route."""

@@ -93,6 +93,7 @@ class GrantFiles:
         self._keys = keys
         self._revoked = revoked
         self._seen: tuple[object, object] = (None, None)
+        self._told: list[str] = []
 
     def load(self) -> None:
         """Read what has changed since the last time."""
@@ -104,6 +105,12 @@ class GrantFiles:
             self._try(lambda: self._desk.set_revoked(read_revoked(self._revoked)))
         # A file that cannot be read now is asked again.
         self._seen = stamps if not self.problems else (None, None)
+
+    def news(self) -> list[str]:
+        """What is wrong and has not been told since it last was right."""
+        fresh = [problem for problem in self.problems if problem not in self._told]
+        self._told = self.problems
+        return fresh
 
     def _try(self, work: Callable[[], None]) -> None:
         try:

@@ -14,8 +14,12 @@ import pytest
 
 from config import load
 from edge.edge_config import EdgeConfig
+from edge.face import EdgeFace
+from edge.gateway import Gateway
 from edge.reload import in_force
+from mesh.deps import Deps
 from proxy.listener import ListenerSettings
+from proxy.tasks import Tasks
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
 from tests.kits.mirror import mirror
@@ -140,6 +144,21 @@ def test_a_listener_moves_and_what_cannot_is_told(tmp_path: Path, place: Path) -
 def test_what_waits_for_a_restart_stays_as_it_was(before: str, after: str, stays: str) -> None:
     first, second, wanted = (load(EdgeConfig, text, source="x") for text in (before, after, stays))
     assert in_force(first, second) == wanted
+
+
+async def test_a_grants_file_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    text = f"hosts: [a]\ngrants: {{keys: {tmp_path}/keys}}"
+    tasks = Tasks()
+    gateway = Gateway(load(EdgeConfig, text, source="x"), EdgeFace)
+    await gateway.start(Deps(), tasks)
+    missing = [f"{tmp_path}/keys: No such file or directory"]
+    assert [gateway.sweep(0.0) for _ in range(3)] == [missing, [], []]
+    (tmp_path / "keys").mkdir()
+    assert gateway.sweep(0.0) == []
+    (tmp_path / "keys").rmdir()
+    assert [gateway.sweep(0.0) for _ in range(2)] == [missing, []]
+    gateway.close()
+    await tasks.aclose()
 
 
 def test_of_two_new_listeners_none_stays_where_one_cannot_be(tmp_path: Path, place: Path) -> None:
