@@ -24,8 +24,7 @@ from wire.upgrade import WEBSOCKET, check_switch, upgrade_lines
 if TYPE_CHECKING:
     from starlette.types import Scope, Send
 
-    from proxy.call import Call
-    from proxy.pool import Pool
+    from proxy.call import Call, EndpointPool
     from wire.request import RequestHead
     from wire.response import ResponseHead
 
@@ -96,7 +95,7 @@ async def open_upstream(call: Call, request: RequestHead) -> Opened | Reply:
         await asyncio.sleep(outcome.delay_s)
 
 
-async def _connect(pool: Pool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connect(pool: EndpointPool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     context = None if pool.tls is None else pool.tls.tls.context
     name = None if pool.tls is None else pool.tls.name or pool.ip
     async with asyncio.timeout(CONNECT_TIMEOUT_S):

@@ -10,7 +10,7 @@ import httpx
 if TYPE_CHECKING:
     import ssl
 
-    from proxy.pool import Pool
+    from proxy.call import EndpointPool
 
 CONNECT_TIMEOUT_S: Final = 2.0
 _LIMITS: Final = httpx.Limits(max_connections=1_000, max_keepalive_connections=200)
@@ -26,7 +26,7 @@ class Transports:
         self._by_context: OrderedDict[ssl.SSLContext, httpx.AsyncHTTPTransport] = OrderedDict()
         self._retired: list[httpx.AsyncHTTPTransport] = []
 
-    def of(self, pool: Pool) -> httpx.AsyncHTTPTransport:
+    def of(self, pool: EndpointPool) -> httpx.AsyncHTTPTransport:
         """The transport for an endpoint."""
         if pool.tls is None:
             return self._plain

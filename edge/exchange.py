@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
 
     from edge.app_transport import Transports
-    from proxy.call import Call
-    from proxy.pool import Pool
+    from proxy.call import Call, EndpointPool
     from wire.request import RequestHead
 
 
@@ -137,7 +136,7 @@ class AppExchange:
             assert isinstance(outcome, Again)
             await asyncio.sleep(outcome.delay_s)
 
-    def _upstream_request(self, pool: Pool) -> httpx.Request:
+    def _upstream_request(self, pool: EndpointPool) -> httpx.Request:
         """The request for one endpoint."""
         line, _, block = self._call.head().partition(b"\r\n")
         method, target, _ = line.split(b" ")

@@ -10,8 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from config import Model
 from mesh.config_types import Millis
-from proxy.listener import ListenerSettings
-from proxy.pool import PoolSettings
+from proxy.settings import ListenerSettings, PoolSettings
 from wire.limits import EDGE_LIMITS, Limits
 
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]

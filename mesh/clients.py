@@ -16,7 +16,8 @@ from mesh.stats import ClientScope
 from naming.endpoint import ReplicaSet
 from naming.state import Failed, Ok, Pending
 from naming.system import STATUS
-from proxy.pool import Pool, PoolSettings
+from proxy.pool import Pool
+from proxy.settings import PoolSettings
 from tracing.span import Endpoint as SpanEndpoint
 
 if TYPE_CHECKING:

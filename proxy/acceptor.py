@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.call import Peer
-from proxy.downstream import Downstream
 from proxy.errors import cannot_bind
 from wire.proxy_protocol import BadProxyHeader, ProxyReader
 
 if TYPE_CHECKING:
-    from proxy.listener import Listener
+    from collections.abc import Callable
+
+    from proxy.connections import Connections
     from proxy.tls import ServerTls
 
 _ACCEPTS_A_TURN: Final = 64  # then others get the loop, and we come back
@@ -54,10 +55,19 @@ class Prelude:
 
 
 class Acceptor:
-    """Takes connections from a listening socket through the prelude to the engine."""
+    """Takes connections from a listening socket through the prelude to the engine.
 
-    def __init__(self, listener: Listener, prelude: Prelude) -> None:
+    Shape: `serve` makes who reads a connection from there on.
+    """
+
+    def __init__(
+        self,
+        listener: Connections,
+        prelude: Prelude,
+        serve: Callable[[Peer], asyncio.BaseProtocol],
+    ) -> None:
         self._listener = listener
+        self._serve = serve
         self._prelude = prelude
         self._loop = listener.loop
         self._sock: socket.socket | None = None
@@ -127,7 +137,7 @@ class Acceptor:
                 }
             handed_over = True  # the loop closes it from here on, whatever happens
             await self._loop.connect_accepted_socket(
-                lambda: Downstream(listener, peer),
+                lambda: self._serve(peer),
                 connection,
                 ssl=None if tls is None else tls.context,
                 **limits,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from proxy.errors import UpstreamError
-    from proxy.pool import Pool
-    from proxy.tls import TlsSession
+    from proxy.tls import Dialing, TlsSession
+    from proxy.upstream import Upstream, Waiter
     from wire.errors import BadRequest
     from wire.limits import Limits
     from wire.request import RequestHead
@@ -84,6 +84,20 @@ class Later:
     decided: Awaitable[Call | Reply]
 
 
+class EndpointPool(Protocol):
+    """Connections to one replica, as an exchange sees them; `pool.py` has them."""
+
+    ip: str
+    port: int
+    tls: Dialing | None
+
+    def take(self) -> Upstream | None:
+        """One that is idle, if there is a good one."""
+
+    def connect(self, waiter: Waiter) -> None:
+        """Tell the waiter once there is one, or that there will be none."""
+
+
 class Call(Protocol):
     """One request on its way, from the routing side.
 
@@ -93,8 +107,8 @@ class Call(Protocol):
     timeout_s: float | None  # for the whole call, attempts and waits included
     attempt_timeout_s: float | None  # from a connection to the answer's head; known after `dial`
 
-    def dial(self) -> Pool | Reply:
-        """The pool of the endpoint to try now; a Reply when there is none."""
+    def dial(self) -> EndpointPool | Reply:
+        """The endpoint to try now; a Reply when there is none."""
 
     def head(self) -> bytes:
         """The request's head for this attempt, up to the last header line.

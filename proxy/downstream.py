@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from proxy.call import Call
-    from proxy.listener import Listener
+    from proxy.connections import Connections
     from wire.body import BodyReader
     from wire.request import RequestHead
 
@@ -51,7 +51,7 @@ class Downstream(asyncio.BufferedProtocol):
         "requests",
     )
 
-    def __init__(self, listener: Listener, peer: Peer | None = None) -> None:
+    def __init__(self, listener: Connections, peer: Peer | None = None) -> None:
         self.listener = listener
         self.loop = listener.loop
         self.peer = peer or Peer("", 0)
@@ -76,10 +76,8 @@ class Downstream(asyncio.BufferedProtocol):
         ip, port, _ = self.peer
         if not ip:  # nobody has named the client before us
             ip, port = (transport.get_extra_info("peername") or ("", 0))[:2]
-        tls = None
-        if self.listener.prelude.tls is not None:
-            tls = TlsSession(transport.get_extra_info("ssl_object"))
-        self.peer = Peer(ip, port, tls)
+        ssl = transport.get_extra_info("ssl_object")
+        self.peer = Peer(ip, port, None if ssl is None else TlsSession(ssl))
         if not self.listener.admit(self):
             tcp.abort()
             return
@@ -326,8 +324,9 @@ class Downstream(asyncio.BufferedProtocol):
             return False
         self._reader.close()
         self._transport = None
-        self.listener.forget(self)
-        AcceptedLink(self.listener, self.peer, Downstream).take(transport)
+        listener, peer = self.listener, self.peer
+        listener.forget(self)
+        AcceptedLink(listener, lambda: Downstream(listener, peer)).take(transport)
         return True
 
     async def _route(self, request: RequestHead, decided: Awaitable[Call | Reply]) -> None:

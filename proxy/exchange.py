@@ -7,9 +7,10 @@ what to do: again, or a reply.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.call import Again, Reply
+from proxy.connections import Connection
 from proxy.errors import AnswerTimeout, AttemptTimeout, UpstreamClosed, UpstreamError
 from proxy.tunnel import Tunnel
 from wire.head import HEAD_END as _HEAD_END
@@ -19,9 +20,8 @@ from wire.upgrade import upgrade_lines
 if TYPE_CHECKING:
     import asyncio
 
-    from proxy.call import Call
-    from proxy.downstream import Downstream
-    from proxy.pool import Pool
+    from proxy.call import Call, EndpointPool
+    from proxy.connections import Connections
     from proxy.upstream import Upstream
     from wire.request import RequestHead
     from wire.response import ResponseHead
@@ -39,6 +39,20 @@ _TOO_EARLY: Final = Reply(
 )
 
 
+class Client(Connection, Protocol):
+    """The connection that the request came on; `downstream.py` says what each means."""
+
+    loop: asyncio.AbstractEventLoop
+    listener: Connections
+
+    def write(self, data: bytes) -> None: ...  # noqa: D102 - of the downstream, all of them
+    def hold_body(self) -> None: ...  # noqa: D102
+    def resume_body(self) -> None: ...  # noqa: D102
+    def on_exchange_end(self, *, keep_alive: bool) -> None: ...  # noqa: D102
+    def release(self) -> asyncio.Transport | None: ...  # noqa: D102
+    def abort(self) -> None: ...  # noqa: D102
+
+
 class Exchange:
     """Moves one request up and one answer down.
 
@@ -50,7 +64,7 @@ class Exchange:
     request_done = True  # no more of it is to come
     _replayable = True  # it could be sent again: it has no body, or one that we keep
     _up: Upstream | None = None
-    _pool: Pool | None = None
+    _pool: EndpointPool | None = None
     _body: list[bytes] | tuple[()] = ()  # framed pieces: to send first, and to send again
     _body_bytes = 0
     _status = 0
@@ -64,7 +78,7 @@ class Exchange:
     _again: asyncio.TimerHandle | None = None
     _attempt: asyncio.TimerHandle | None = None
 
-    def __init__(self, down: Downstream, request: RequestHead, call: Call) -> None:
+    def __init__(self, down: Client, request: RequestHead, call: Call) -> None:
         self._down = down
         self.request = request
         self.call = call
@@ -228,7 +242,7 @@ class Exchange:
             self._end(None)
 
         tunnel = Tunnel(down.listener, transport, behind, on_end)
-        down.listener.swap(down, tunnel)
+        down.listener.begin_tunnel(down, tunnel)
         lines = upgrade_lines(self.request.upgrade)
         head = b"%b%b%b%b\r\n\r\n" % (b"".join(self._out), response.line, verdict, lines)
         self._out.clear()

@@ -30,9 +30,7 @@ from wire.head import values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.call import Peer
-    from proxy.downstream import Downstream
-    from proxy.listener import Listener
+    from proxy.connections import Connections
     from wire.request import RequestHead
 
 TOKEN: Final = b"weir-link"
@@ -58,8 +56,8 @@ def asks_for_link(request: RequestHead, transport: asyncio.Transport) -> bool:
     )
 
 
-class Dialler(Reader, Protocol):
-    """Who opens a stream."""
+class StreamUser(Reader, Protocol):
+    """Who opens a stream, or serves one that was opened."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Here it is."""
@@ -200,7 +198,7 @@ class DialledLink(Link):
         """Whether it takes another stream."""
         return not self.away and len(self.streams) < STREAMS_MAX and self._last < STREAM_MAX
 
-    def connect(self, protocol: Dialler) -> Stream:
+    def connect(self, protocol: StreamUser) -> Stream:
         """A new stream. Its first bytes tell the other side of it."""
         self._last = number = self._last + 1
         self.streams[number] = stream = Stream(self, number, protocol)
@@ -224,15 +222,15 @@ class DialledLink(Link):
 
 
 class AcceptedLink(Link):
-    """Our end of a link that somebody asked us for. To the listener it is a connection."""
+    """Our end of a link that somebody asked us for. To the listener it is a connection.
 
-    def __init__(
-        self, listener: Listener, peer: Peer, serve: Callable[[Listener, Peer], Downstream]
-    ) -> None:
+    Shape: `serve` makes who reads a new stream.
+    """
+
+    def __init__(self, listener: Connections, serve: Callable[[], StreamUser]) -> None:
         super().__init__(listener.loop)
         self.deadline = 0.0  # the loop's clock; 0: none
         self._listener = listener
-        self._peer = peer
         self._serve = serve
 
     def take(self, transport: asyncio.Transport) -> None:
@@ -287,7 +285,7 @@ class AcceptedLink(Link):
             self.send(control_frame(RESET, number))
             return
         self.deadline = 0.0
-        protocol = self._serve(self._listener, self._peer)
+        protocol = self._serve()
         self.streams[number] = stream = Stream(self, number, protocol)
         protocol.connection_made(stream)
         if number in self.streams:  # unless it was one connection too many

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from proxy.errors import ConnectFailed
 from proxy.link import GREETING, TOKEN, DialledLink
-from proxy.upstream import Upstream
+from proxy.upstream import Home, Upstream
 from wire.head import HEAD_END, first_value
 
 if TYPE_CHECKING:
-    from proxy.pool import Pool, Waiter
+    from proxy.tasks import Tasks
+    from proxy.upstream import Waiter
 
 # An endpoint that offers no link is asked again after this: it may have become a weir.
 _PLAIN_S: Final = 300.0
@@ -51,10 +52,26 @@ class _Greeter(asyncio.Protocol):
             self.accepted.set_result(accepted)
 
 
+class Asking(Home, Protocol):
+    """A pool whose endpoint may offer a link."""
+
+    ip: str
+    port: int
+    tasks: Tasks
+    connections: int
+    connects: int
+
+    def dialling(self) -> dict[str, Any]:
+        """How the loop shall open a connection."""
+
+    def connect(self, waiter: Waiter) -> None:
+        """Give the waiter a connection."""
+
+
 class LinkDialer:
     """The link of one pool, if its endpoint offers one."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Asking) -> None:
         self._pool = pool
         self._link: DialledLink | None = None
         self._plain_until = 0.0  # the loop's clock

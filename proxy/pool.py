@@ -7,50 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from proxy.errors import ConnectFailed, NoConnection, UpstreamError
+from proxy.errors import ConnectFailed, NoConnection
 from proxy.inbox import inbox
 from proxy.link_dial import LinkDialer
 from proxy.upstream import Upstream
 
 if TYPE_CHECKING:
+    from proxy.settings import PoolSettings
     from proxy.tasks import Tasks
     from proxy.tls import Dialing
+    from proxy.upstream import Waiter
     from wire.limits import Limits
     from wire.response import ResponseHead
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSettings:
-    """Bounds of one endpoint's pool."""
-
-    connections_max: int = 10_000  # Linkerd has no bound; file descriptors have
-    waiters_max: int = 10_000  # requests that wait for a connection
-    # At once: a crowd on a cold pool is served sooner by connections that come back than by one
-    # each, and nothing else would run while a thousand are opened.
-    connecting_max: int = 64
-    idle_max: int = 1_000
-    idle_timeout_s: float = 55.0  # shorter than the 60 s after which most servers close
-    connect_timeout_s: float = 1.0  # fixed in Linkerd 1.7.5
-    links: bool = False  # ask endpoints for a link (`link.py`): where the next hop is a weir
-    # Of one connection and direction: half is what one read takes, half what waits to be written.
-    buffer_bytes_max: int = 65_536
-
-
-class Waiter(Protocol):
-    """Who asked for a connection."""
-
-    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
-        """Here it is."""
-
-    def on_connect_failed(self, error: UpstreamError) -> None:
-        """There will be none."""
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the waiter has gone away."""
 
 
 class Pool:

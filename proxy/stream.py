@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from wire.frames import (
     END,
@@ -21,9 +21,6 @@ from wire.frames import (
     data_frame,
     window_frame,
 )
-
-if TYPE_CHECKING:
-    from proxy.link import Link
 
 # Like the engine's TCP connections: beyond the first the writer waits, until the second is reached.
 _QUEUED_HIGH: Final = 65_536
@@ -49,6 +46,18 @@ class Reader(Protocol):
         """It is over."""
 
 
+class Carrier(Protocol):
+    """What carries streams: a link; `link.py` says what each means."""
+
+    loop: asyncio.AbstractEventLoop
+    full: bool
+
+    def fact(self, name: str, default: Any) -> Any: ...  # noqa: D102 - of the link, all of them
+    def send(self, frame: bytes) -> None: ...  # noqa: D102
+    def wants_to_send(self, stream: Stream) -> None: ...  # noqa: D102
+    def forget(self, stream: Stream) -> None: ...  # noqa: D102
+
+
 class Stream(asyncio.Transport):
     """The transport of one stream."""
 
@@ -71,7 +80,7 @@ class Stream(asyncio.Transport):
         "number",
     )
 
-    def __init__(self, link: Link, number: int, protocol: Reader) -> None:
+    def __init__(self, link: Carrier, number: int, protocol: Reader) -> None:
         super().__init__()
         self.number = number
         self._link = link

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.listener import Listener
+    from proxy.connections import Connections
 
 # How long what is written may take to leave, once the other side has gone.
 _FLUSH_S: Final = 5.0
@@ -30,7 +30,7 @@ class Tunnel:
 
     def __init__(
         self,
-        listener: Listener,
+        listener: Connections,
         down: asyncio.Transport,
         up: asyncio.Transport,
         on_end: Callable[[int, int], None],
@@ -89,7 +89,7 @@ class Tunnel:
             else:
                 side.other.transport.abort()
             return
-        self._listener.forget(self)
+        self._listener.end_tunnel(self)
         self._on_end(self._down.taken, self._up.taken)
 
 

@@ -6,7 +6,7 @@ It carries one exchange at a time and is reused only when nothing is in doubt.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from proxy.errors import UpstreamBroken, UpstreamClosed, UpstreamError, why_closed
 from wire.body import answer_body
@@ -18,12 +18,61 @@ from wire.second import SecondAnswers
 from wire.upgrade import check_switch
 
 if TYPE_CHECKING:
-    from proxy.exchange import Exchange
-    from proxy.pool import Pool
+    from proxy.settings import PoolSettings
     from wire.body import BodyReader
+    from wire.limits import Limits
+    from wire.request import RequestHead
 
 _SWITCHING: Final = 101
 _INTERIM_MAX: Final = 8  # 1xx heads before the answer; an endless row of them is an attack
+
+
+class Asker(Protocol):
+    """Whose request it carries, and who is told the answer; `exchange.py` says what each means."""
+
+    request: RequestHead
+    request_done: bool
+
+    def flush(self) -> None: ...
+    def pause_request(self) -> None: ...
+    def resume_request(self) -> None: ...
+    def on_interim(self, response: ResponseHead) -> None: ...
+    def on_whole_response(self, response: ResponseHead, body: bytes) -> None: ...
+    def on_switched(self, response: ResponseHead, rest: bytes) -> None: ...
+    def on_response_head(self, response: ResponseHead) -> bool: ...
+    def on_response_body(self, piece: bytes) -> None: ...
+    def on_response_end(self, trailers: bytes) -> None: ...
+    def on_upstream_failed(self, error: UpstreamError) -> None: ...
+
+
+class Home(Protocol):
+    """Where a connection goes back to: a pool."""
+
+    limits: Limits
+    settings: PoolSettings
+    inbox: memoryview
+    closed: bool
+    said: ResponseHead | None  # the last answer that came whole
+
+    def give_back(self, upstream: Upstream) -> None:
+        """It is ready for another request."""
+
+    def on_lost(self, upstream: Upstream) -> None:
+        """It is gone."""
+
+
+class Waiter(Protocol):
+    """Who asked for a connection."""
+
+    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
+        """Here it is."""
+
+    def on_connect_failed(self, error: UpstreamError) -> None:
+        """There will be none."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the waiter has gone away."""
 
 
 class Upstream(asyncio.BufferedProtocol):
@@ -45,9 +94,9 @@ class Upstream(asyncio.BufferedProtocol):
         "transport",
     )
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Home) -> None:
         self._pool = pool
-        self.exchange: Exchange | None = None
+        self.exchange: Asker | None = None
         self.transport: asyncio.Transport | None = None
         self.idle_since = 0.0
         self._buffer = b""
@@ -62,7 +111,7 @@ class Upstream(asyncio.BufferedProtocol):
         """Whether another request may be written."""
         return self.transport is not None and not self.transport.is_closing()
 
-    def begin(self, exchange: Exchange, data: bytes) -> None:
+    def begin(self, exchange: Asker, data: bytes) -> None:
         """Write the beginning of a request; the answer belongs to that exchange."""
         self.exchange = exchange
         if self.transport is not None:
@@ -155,7 +204,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     # ---- reading
 
-    def _on_head_bytes(self, exchange: Exchange, data: bytes) -> None:
+    def _on_head_bytes(self, exchange: Asker, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
         end = data.find(HEAD_END)
@@ -192,12 +241,12 @@ class Upstream(asyncio.BufferedProtocol):
         self._on_body_bytes(exchange, rest)
 
     @staticmethod
-    def _is_whole(exchange: Exchange, head: ResponseHead, data: bytes) -> bool:
+    def _is_whole(exchange: Asker, head: ResponseHead, data: bytes) -> bool:
         """Whether these bytes are that head and its body, to a request that is complete."""
         complete = exchange.request_done and exchange.request.method != b"HEAD"
         return complete and head.content_length == len(data) - len(head.sent)
 
-    def _on_whole(self, exchange: Exchange, head: ResponseHead, data: bytes) -> None:
+    def _on_whole(self, exchange: Asker, head: ResponseHead, data: bytes) -> None:
         """The answer is all here: no state to keep, and the connection goes back first."""
         self._buffer = b""
         self.exchange = None
@@ -208,7 +257,7 @@ class Upstream(asyncio.BufferedProtocol):
             self.close()
         exchange.on_whole_response(head, data[len(head.sent) :])
 
-    def _on_interim(self, exchange: Exchange, head: ResponseHead, rest: bytes) -> None:
+    def _on_interim(self, exchange: Asker, head: ResponseHead, rest: bytes) -> None:
         self._interim += 1
         if self._interim > _INTERIM_MAX:
             raise BadResponse("too many interim responses")
@@ -220,7 +269,7 @@ class Upstream(asyncio.BufferedProtocol):
     def _until_close(head: ResponseHead) -> bool:
         return not head.bodyless and not head.chunked and head.content_length is None
 
-    def _on_body_bytes(self, exchange: Exchange, data: bytes) -> None:
+    def _on_body_bytes(self, exchange: Asker, data: bytes) -> None:
         """Take body bytes; what is behind them was not asked for."""
         body = self._body
         if body is None:
@@ -233,7 +282,7 @@ class Upstream(asyncio.BufferedProtocol):
         if body.done:
             self._finish(exchange, body.trailers, extra=bool(body.rest))
 
-    def _finish(self, exchange: Exchange, trailers: bytes, *, extra: bool) -> None:
+    def _finish(self, exchange: Asker, trailers: bytes, *, extra: bool) -> None:
         head = self._head
         assert head is not None
         reusable = head.keep_alive and not extra and exchange.request_done

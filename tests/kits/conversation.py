@@ -14,7 +14,8 @@ import h11
 from proxy.call import Peer
 from proxy.downstream import Downstream
 from proxy.listener import Listener
-from proxy.pool import Pool, PoolSettings
+from proxy.pool import Pool
+from proxy.settings import PoolSettings
 from proxy.upstream import Upstream
 from tests.kits.one_way import OneWay
 from tests.kits.sockets import GREETING
@@ -23,7 +24,7 @@ from wire.limits import EDGE_LIMITS, Limits
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from proxy.pool import Waiter
+    from proxy.upstream import Waiter
 
 
 class Wire(asyncio.Transport):

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.link import GREETING, WELCOME, DialledLink
-from proxy.listener import ListenerSettings
-from proxy.pool import PoolSettings
+from proxy.settings import ListenerSettings, PoolSettings
 from tests.kits.one_way import OneWay, engine
 from tests.kits.sockets import Client
 

@@ -6,8 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from proxy.call import Again, Call, Later, Peer, Reply
-from proxy.listener import Listener, ListenerSettings
-from proxy.pool import Pool, PoolSettings
+from proxy.listener import Listener
+from proxy.pool import Pool
+from proxy.settings import ListenerSettings, PoolSettings
 from wire.head import drop_pattern
 from wire.limits import EDGE_LIMITS, Limits
 from wire.request import NOT_FOR_UPSTREAM, RequestHead

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from proxy.certificates import CertificateFiles
-    from proxy.listener import Listener, ListenerSettings
+    from proxy.listener import Listener
+    from proxy.settings import ListenerSettings
     from tests.kits.certificates import Authority
     from tests.kits.one_way import OneWay
     from tests.kits.sockets import ScriptedUpstream

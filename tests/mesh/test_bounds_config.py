@@ -15,7 +15,7 @@ from mesh.bounds_config import CamelBounds, HostConnectionPool, PublicBounds
 from mesh.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from mesh.tls_wiring import TlsParts
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from tests.kits.sockets import connected
 from wire.limits import EDGE_LIMITS
 

@@ -11,7 +11,7 @@ import pytest
 
 from proxy.acceptor import Prelude
 from proxy.call import Peer
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from proxy.tls import ServerTls, ServerTlsSettings
 from tests.kits.certificates import Authority
 from tests.kits.one_way import engine

@@ -8,8 +8,7 @@ import contextlib
 import pytest
 
 from proxy.inbox import inbox
-from proxy.listener import ListenerSettings
-from proxy.pool import PoolSettings
+from proxy.settings import ListenerSettings, PoolSettings
 from tests.kits.one_way import engine
 from tests.kits.sockets import (
     GREETING,
@@ -45,7 +44,7 @@ async def test_a_slow_reader_costs_no_more_than_the_bound() -> None:
         async with asyncio.timeout(20):
             while slow < 50:  # nothing is read here, and what waits for us is looked at
                 await asyncio.sleep(0.01)
-                held += [size(one) for one in listener._connections]
+                held += [size(one) for one in listener._there]
                 slow += held[-1] > 0
     assert max(held) <= BOUND
 

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from tests.kits.one_way import engine
 from tests.kits.running import free_port
 from tests.kits.sockets import GREETING, connected, exchange, upstream
@@ -144,7 +144,7 @@ async def test_a_request_that_waited_for_its_route_has_the_time_of_any_other() -
         way.slow.set()
         client.writer.write(GET)
         await behind.saw(len(GET))
-        (connection,) = listener._connections
+        (connection,) = listener._there
         assert connection.deadline == 0.0
 
 

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from proxy.link import GREETING
-from proxy.listener import ListenerSettings
-from proxy.pool import PoolSettings
+from proxy.settings import ListenerSettings, PoolSettings
 from tests.kits.linked import connected_by_link, two_weirs
 from tests.kits.one_way import engine
 from tests.kits.sockets import connected, upstream, whole_request
@@ -134,7 +133,7 @@ async def test_a_lost_link_repeats_what_may_be_repeated_and_fails_the_rest() -> 
             one.writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
             async with asyncio.timeout(20):
                 await asked.wait()
-            for connection in list(second._connections):
+            for connection in list(second._there):
                 connection.abort_exchange()
             head, _ = await one.answer()
             assert head.startswith(b"HTTP/1.1 502 ")

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from proxy.pool import PoolSettings
+from proxy.settings import PoolSettings
 from tests.kits.one_way import engine
 from tests.kits.running import free_port
 from tests.kits.sockets import connected, upstream

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from proxy.acceptor import Prelude
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from proxy.tls import (
     ClientCertificates,
 )

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from tests.kits.one_way import engine
 from tests.kits.sockets import Client, connected, exchange, upstream
 from wire.limits import EDGE_LIMITS, MESH_LIMITS

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from tests.kits.one_way import engine
 from tests.kits.sockets import connected
 from tests.security.answers import ANSWERS, EARLY, GET, Answer

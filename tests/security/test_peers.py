@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from proxy.listener import ListenerSettings
-from proxy.pool import PoolSettings
+from proxy.settings import ListenerSettings, PoolSettings
 from tests.kits.one_way import engine
 from tests.kits.peers import haproxy, needs_haproxy, needs_nginx, nginx
 from tests.kits.recorder import recording

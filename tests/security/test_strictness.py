@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from proxy.listener import ListenerSettings
+from proxy.settings import ListenerSettings
 from tests.kits.conversation import Conversation, Reader
 from tests.kits.linked import connected_by_link
 from tests.kits.one_way import engine
