@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from demo.hello import CallFailed
+from demo.errors import CallFailed
 
 # The server itself gives up on a request after this time (the reference's write timeout).
 TIMEOUT_S: Final = 10.0

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from demo.context import carried
 from demo.duration import NONE, Nanos, parse_duration, seconds, show_duration
+from demo.errors import CallFailed
 from demo.flags import decimal
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from demo.call import Call
-
-
-class CallFailed(Exception):
-    """The app behind this one gave no answer that can be used; the text goes to the caller."""
 
 
 @dataclass(slots=True)

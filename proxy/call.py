@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from proxy.errors import UpstreamError
     from proxy.tls import Dialing, TlsSession
-    from proxy.upstream import Upstream, Waiter
+    from proxy.upstream import Upstream
     from wire.errors import BadRequest
     from wire.limits import Limits
     from wire.request import RequestHead
@@ -82,6 +82,20 @@ class Later:
     """The route is not known yet; it is awaited while the client's bytes wait."""
 
     decided: Awaitable[Call | Reply]
+
+
+class Waiter(Protocol):
+    """Who asked for a connection."""
+
+    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
+        """Here it is."""
+
+    def on_connect_failed(self, error: UpstreamError) -> None:
+        """There will be none."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the waiter has gone away."""
 
 
 class EndpointPool(Protocol):

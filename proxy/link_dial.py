@@ -12,8 +12,8 @@ from proxy.upstream import Home, Upstream
 from wire.head import HEAD_END, first_value
 
 if TYPE_CHECKING:
+    from proxy.call import Waiter
     from proxy.tasks import Tasks
-    from proxy.upstream import Waiter
 
 # An endpoint that offers no link is asked again after this: it may have become a weir.
 _PLAIN_S: Final = 300.0

@@ -15,10 +15,10 @@ from proxy.link_dial import LinkDialer
 from proxy.upstream import Upstream
 
 if TYPE_CHECKING:
+    from proxy.call import Waiter
     from proxy.settings import PoolSettings
     from proxy.tasks import Tasks
     from proxy.tls import Dialing
-    from proxy.upstream import Waiter
     from wire.limits import Limits
     from wire.response import ResponseHead
 

@@ -61,20 +61,6 @@ class Home(Protocol):
         """It is gone."""
 
 
-class Waiter(Protocol):
-    """Who asked for a connection."""
-
-    def on_connected(self, upstream: Upstream, *, reused: bool) -> None:
-        """Here it is."""
-
-    def on_connect_failed(self, error: UpstreamError) -> None:
-        """There will be none."""
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the waiter has gone away."""
-
-
 class Upstream(asyncio.BufferedProtocol):
     """Reads answers for its exchange: head, body, end.
 

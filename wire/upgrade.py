@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wire.errors import BadRequest, BadResponse
 from wire.head import values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wire.limits import Limits
-    from wire.request import RequestHead
     from wire.response import ResponseHead
 
 WEBSOCKET: Final = b"websocket"
@@ -25,7 +26,21 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY_BYTES: Final = 16
 
 
-def protocol_asked(request: RequestHead, limits: Limits) -> bytes | None:
+class Asking(Protocol):
+    """What there is to know of a request: of its head, read as far as that."""
+
+    method: bytes
+    minor: int
+    block: bytes
+    nominated: Sequence[bytes]
+    upgrade: bytes | None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow the head."""
+
+
+def protocol_asked(request: Asking, limits: Limits) -> bytes | None:
     """The protocol that this request may switch to, in small letters; None: it stays HTTP.
 
     A request that asks for a protocol which is not let through goes on as if it had not asked, as
@@ -44,7 +59,7 @@ def protocol_asked(request: RequestHead, limits: Limits) -> bytes | None:
     return protocol
 
 
-def _check_key(request: RequestHead) -> None:
+def _check_key(request: Asking) -> None:
     if request.method != b"GET":
         raise BadRequest("a WebSocket begins with GET")
     keys = values(request.block, b"sec-websocket-key")
@@ -56,7 +71,7 @@ def _check_key(request: RequestHead) -> None:
         raise BadRequest("Sec-WebSocket-Key is not one key of 16 bytes")
 
 
-def check_switch(request: RequestHead, response: ResponseHead) -> None:
+def check_switch(request: Asking, response: ResponseHead) -> None:
     """Whether a 101 says yes to what was asked, to the letter.
 
     Raises: BadResponse.

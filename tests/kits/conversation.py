@@ -24,7 +24,7 @@ from wire.limits import EDGE_LIMITS, Limits
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from proxy.upstream import Waiter
+    from proxy.call import Waiter
 
 
 class Wire(asyncio.Transport):
