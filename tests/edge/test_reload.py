@@ -18,8 +18,8 @@ from edge.face import EdgeFace
 from edge.gateway import Gateway
 from edge.reload import in_force
 from mesh.deps import Deps
-from proxy.tasks import Tasks
 from proxy.settings import ListenerSettings
+from proxy.tasks import Tasks
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, send, services
 from tests.kits.mirror import mirror
