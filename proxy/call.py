@@ -130,6 +130,9 @@ class Call(Protocol):
         No framing, no blank line.
         """
 
+    def on_interim(self, response: ResponseHead) -> bytes:
+        """The block of header lines of a 1xx head for the downstream."""
+
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again | Reply:
         """The block of header lines for the downstream, or Again (only if replayable).
 

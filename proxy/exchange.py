@@ -183,7 +183,8 @@ class Exchange:
     def on_interim(self, response: ResponseHead) -> None:
         """A 1xx head. 100 ends here, for we answered Expect ourselves."""
         if response.status != 100 and self.request.minor == 1:  # noqa: PLR2004
-            self._out.append(b"%b%b\r\n\r\n" % (response.line, response.end_to_end()))
+            block = self.call.on_interim(response)
+            self._out.append(b"%b%b\r\n\r\n" % (response.line, block))
 
     def on_whole_response(self, response: ResponseHead, body: bytes) -> None:
         """The answer came in one piece, and its connection is back in the pool: the usual case."""

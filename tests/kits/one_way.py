@@ -43,6 +43,9 @@ class OneCall:
         request = self.request
         return request.method + b" " + request.target + b" HTTP/1.1" + request.end_to_end(PLAIN)
 
+    def on_interim(self, response: ResponseHead) -> bytes:
+        return response.end_to_end()
+
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again:
         if response.status == 503 and replayable and self.failures < self.way.retries:
             self.failures += 1
