@@ -32,14 +32,14 @@ def test_a_reload_leaves_streams_and_sockets_alone(stage: Stage) -> None:
     good = stage.edge.file.read_text()
     stage.go_on.clear()
     with stage.sock() as sock, ws(stage) as client:
-        client.recv(10)
+        client.recv(30)
         sock.sendall(b"GET / HTTP/1.1\r\nHost: parts.example\r\n\r\n")
         up_to(sock, b"first")
         try:
             stage.edge.file.write_text(good.replace("/srv/one ;", "/srv/two ;"))
             until(lambda: stage.ask("www.hello.world").headers.get("x-upstream") == "two")
             client.send("still there?")
-            assert client.recv(10) == "still there?"
+            assert client.recv(30) == "still there?"
             stage.go_on.set()
             up_to(sock, b"second")
         finally:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 def test_a_websocket_carries_messages_both_ways(stage: Stage) -> None:
     with ws(stage) as client:
-        told = json.loads(client.recv(10))
+        told = json.loads(client.recv(30))
         assert (told["name"], told["path"]) == ("socket", "/a?b=c")
         for message in ("text", "ü" * 1_000, b"\x00\xff", b"x" * 300_000, ""):
             client.send(message)
-            assert client.recv(10) == message
+            assert client.recv(30) == message
         client.send(["in ", "three ", "pieces"])
-        assert client.recv(10) == "in three pieces"
+        assert client.recv(30) == "in three pieces"
 
 
 def test_a_websockets_subprotocol_is_the_services_choice(stage: Stage) -> None:
@@ -36,10 +36,10 @@ def test_a_websockets_subprotocol_is_the_services_choice(stage: Stage) -> None:
 
 def test_a_close_keeps_its_code_and_reason(stage: Stage) -> None:
     with ws(stage) as client:
-        client.recv(10)
+        client.recv(30)
         client.send("close, please")
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(10)
+            client.recv(30)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4321, "as you wish")
 
@@ -47,13 +47,13 @@ def test_a_close_keeps_its_code_and_reason(stage: Stage) -> None:
 def test_nobody_steers_a_websocket_who_may_not(stage: Stage) -> None:
     steer = {"l5d-dtab": "/host/socket => /srv/socket-v2", "l5d-sample": "1"}
     with ws(stage, headers=steer) as client:
-        told = json.loads(client.recv(10))
+        told = json.loads(client.recv(30))
         assert told["name"] == "socket"
         assert "l5d-dtab" not in told["headers"]
         assert "l5d-sample" not in told["headers"]
         assert told["headers"]["x-forwarded-for"] == "127.0.0.1"
     with ws(stage, headers=steer | EMPLOYEE) as client:
-        assert json.loads(client.recv(10))["name"] == "socket-v2"
+        assert json.loads(client.recv(30))["name"] == "socket-v2"
 
 
 @pytest.mark.parametrize(("host", "status"), [("gone.example", 502), ("www.hello.world", 200)])

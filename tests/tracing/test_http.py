@@ -100,6 +100,7 @@ async def test_a_full_disk_is_told_and_over_with_the_next_span_that_is_kept(tmp_
     async with collecting(store) as one, httpx.AsyncClient(trust_env=False) as client:
         client.base_url = httpx.URL(one.url)
         await post(client, json.dumps([GOOD]).encode())
+        await store.check()  # all is indexed: what writes the index has nothing to do meanwhile
         with no_longer_files(1):
             answer = await post(client, json.dumps([GOOD | {"id": "2"}]).encode())
             assert (answer.status_code, answer.headers["content-type"]) == (500, "text/*")
