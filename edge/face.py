@@ -14,6 +14,7 @@ from edge.context import Answer, EdgeContext
 from edge.grant_page import own_answer
 from edge.grants import GrantRefused
 from edge.limiter import Limiter, Limits
+from edge.lines import DROP, OF_TRUSTED, hidden
 from edge.pages import error_reply
 from edge.place import NO_EDITS
 from edge.rates import Meter, Rate
@@ -22,7 +23,6 @@ from edge.trail import Trail
 from proxy.call import Peer, Reply
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
 from wire.head import drop_pattern
-from wire.request import NOT_FOR_UPSTREAM, RequestHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,25 +34,9 @@ if TYPE_CHECKING:
     from mesh.context import RequestContext
     from mesh.router import Router
     from wire.errors import BadRequest
+    from wire.request import RequestHead
     from wire.response import ResponseHead
 
-# What a forger would like to say about where a request came from; set anew from the connection
-# itself.
-_FORWARDED: Final = (rb"x-forwarded-[^:\r\n]*", b"forwarded", b"x-real-ip", b"host", b"via")
-# An outsider's trace, whoever's form it has: services behind us would go on with it, and record.
-_TRACES: Final = (b"traceparent", b"tracestate", b"b3", rb"x-b3-[^:\r\n]*", b"baggage")
-_EVERYTHING_OURS: Final = rb"(?:l5d|weir)[-_.][^:\r\n]*"
-_READ_HERE: Final = (
-    rb"l5d(?:[_.][^:\r\n]*|-(?:ctx-trace|ctx-dtab|dtab|sample|reqid|dst-[^:\r\n]*|add-context))",
-    rb"weir[-_.][^:\r\n]*",
-)
-# Times and trace ids of the inside (W3C Server Timing; Trace Context, traceresponse).
-_TIMING: Final = (b"server-timing", b"traceresponse")
-_DOWN: Final = drop_pattern(b"via", *_TIMING, _EVERYTHING_OURS)
-_DOWN_WITH_TIMING: Final = drop_pattern(b"via", _EVERYTHING_OURS)
-_DOWN_TO_TRUSTED: Final = drop_pattern(b"via", rb"weir[-_.][^:\r\n]*")
-_DROP: Final = drop_pattern(*NOT_FOR_UPSTREAM, *_FORWARDED, *_TRACES, _EVERYTHING_OURS)
-_OF_TRUSTED: Final = (*NOT_FOR_UPSTREAM, *_FORWARDED, *_READ_HERE)
 _VIA: Final = b"\r\nVia: 1.1 weir"
 _SAID_MAX: Final = 4_000
 _WHY_MAX: Final = 500
@@ -99,7 +83,7 @@ class EdgeFace:
         self._policy = settings.policy
         self.propagation = settings.policy.traces.propagation
         # Of the trusted a trace in another form than those written here is theirs to pass on.
-        self._drop_of_trusted = drop_pattern(*_OF_TRUSTED, *self.propagation.names)
+        self._drop_of_trusted = drop_pattern(*OF_TRUSTED, *self.propagation.names)
         self._cookie_mark = settings.grant_name + b"="
         name = re.escape(settings.grant_name)
         self._grant_pair = re.compile(rb"(?:\A|[ \t])" + name + b"=", re.IGNORECASE)
@@ -195,7 +179,7 @@ class EdgeFace:
         if request.plain and host == request.host:
             block = request.block
         else:
-            drop = self._drop_of_trusted if context.trusted else _DROP
+            drop = self._drop_of_trusted if context.trusted else DROP
             block = request.end_to_end(drop) + b"\r\nHost: " + host
         place = context.place
         if place is not None and place.request is not NO_EDITS:
@@ -228,12 +212,7 @@ class EdgeFace:
         block = response.end_to_end()
         place = context.place
         if not response.plain:
-            if context.trusted:
-                block = _DOWN_TO_TRUSTED.sub(b"", block)
-            elif place is not None and place.server_timing:
-                block = _DOWN_WITH_TIMING.sub(b"", block)
-            else:
-                block = _DOWN.sub(b"", block)
+            block = hidden(context).sub(b"", block)
         if place is not None and place.response is not NO_EDITS:
             block = place.response.apply(block)
         if context.by is not None:
@@ -241,6 +220,14 @@ class EdgeFace:
         if self.settings.forwarding is not None:
             block = self.settings.forwarding.answer(block, context)
         return block + _VIA
+
+    def hint_block(self, response: ResponseHead, context: RequestContext) -> bytes:
+        """As of an answer; what the gateway itself has to tell comes with that."""
+        context = cast("EdgeContext", context)
+        block = response.end_to_end()
+        if not response.plain:
+            block = hidden(context).sub(b"", block)
+        return block if context.place is None else context.place.response.apply(block)
 
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from edge.explain import state_text
 from edge.reach import effect_of
+from edge.trail import visible
 from naming.explain import explain, lines
 from naming.interpreter import ConfiguredInterpreter
 from naming.state import Ok
@@ -34,9 +35,9 @@ def told_lines(context: EdgeContext, router: Router | None) -> bytes:
         if context.tags is not None:
             context.tags["edge.override.effect"] = str(effect)[:_EFFECT_MAX]
         shown = str(effect) if context.trusted or context.debug else effect.outcome
-        block = b"\r\nweir-override: " + _ascii(shown)[:_EFFECT_MAX]
+        block = b"\r\nweir-override: " + visible(shown).encode()[:_EFFECT_MAX]
     if context.by is not None and context.by.may_debug:
-        block += b"\r\nweir-route: " + _ascii(_route(context, route))[:_EFFECT_MAX]
+        block += b"\r\nweir-route: " + visible(_route(context, route)).encode()[:_EFFECT_MAX]
     if context.trail is not None:
         if router is not None and route is not None:
             _routing(context.trail, context, router, route)
@@ -67,7 +68,3 @@ def _routing(trail: Trail, context: EdgeContext, router: Router, route: Route) -
     for line in lines(told.value) if isinstance(told, Ok) else ():
         trail.add("dtab", line.strip())
     trail.add("bound", state_text(route.binding.state))
-
-
-def _ascii(text: str) -> bytes:
-    return text.encode("ascii", "replace")

@@ -45,8 +45,7 @@ class Trail:
 
     def as_header(self) -> str:
         """The steps on one line, visible ASCII only."""
-        line = " | ".join(f"{stage}: {text}" for stage, text in self.steps)
-        return "".join(one if " " <= one <= "~" else "?" for one in line)
+        return visible(" | ".join(f"{stage}: {text}" for stage, text in self.steps))
 
     def arrived(
         self, context: EdgeContext, request: RequestHead, default_rate: float | None
@@ -152,3 +151,8 @@ def _believed(rule: Rule | None) -> str:
     if rule.may_debug:
         parts.append("it may ask for its trail")
     return f"{rule.name}: {'; '.join(parts) or 'nothing more than an outsider'}"
+
+
+def visible(text: str) -> str:
+    """Visible ASCII only: a line break in a reason would begin another header line."""
+    return "".join(one if " " <= one <= "~" else "?" for one in text)

@@ -152,9 +152,8 @@ class RoutedCall:
         self.context.deadlines = (*filter(None, self._received), *own)
 
     def on_interim(self, response: ResponseHead) -> bytes:
-        """What a 1xx head says is edited as an answer's: a hint may tell no more of the inside."""
-        edited = self._router.face.answer_block(response, self.context, success=True)
-        return edited if isinstance(edited, bytes) else edited.block
+        """A hint may tell no more of the inside than the answer."""
+        return self._router.face.hint_block(response, self.context)
 
     def on_response(self, response: ResponseHead, *, replayable: bool) -> bytes | Again | Reply:
         """Judge the answer; pass it on, or try again within the budget."""

@@ -65,6 +65,9 @@ class Face(Protocol):
         A Reply goes in the answer's place, body and all.
         """
 
+    def hint_block(self, response: ResponseHead, context: RequestContext) -> bytes:
+        """The lines of a 1xx head as the downstream shall see them."""
+
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False
     ) -> Reply:
@@ -163,6 +166,11 @@ class LinkerdFace:
         if response.status == _NO_CONTENT and response.content_length is not None:
             block = self._drop_length.sub(b"", block)  # RFC 9110, 8.6
         return block + via + (_SUCCEEDED if success else _FAILED)
+
+    def hint_block(self, response: ResponseHead, context: RequestContext) -> bytes:
+        """Everything passes."""
+        del context
+        return response.end_to_end()
 
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False

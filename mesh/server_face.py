@@ -121,6 +121,11 @@ class ServerFace(LinkerdFace):
             return block
         return Reply(response.status, b"", self._drop_length.sub(b"", block))
 
+    def hint_block(self, response: ResponseHead, context: RequestContext) -> bytes:
+        """Strangers see no l5d header."""
+        block = super().hint_block(response, context)
+        return self._drop_answer_context.sub(b"", block) if self._options.clear_context else block
+
     def error(
         self, status: int, message: str, context: RequestContext, *, retryable: bool = False
     ) -> Reply:

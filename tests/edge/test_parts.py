@@ -19,12 +19,17 @@ from edge.limiter import Limiter, Limits
 from edge.paths import AmbiguousPath, normal_target
 from edge.place import Place
 from edge.rates import Meter, Rate, client_key
+from edge.trail import visible
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.generate()
 GRANT = Grant(
     id="1", name="alice", kid="k", hosts=("a.example",), not_before_s=NOW, expires_s=NOW + 60
 )
+
+
+def test_what_is_told_in_a_header_stays_in_its_line() -> None:
+    assert visible("malformed address: 1\r\nX: \x1b[1m\u00e9") == "malformed address: 1??X: ?[1m?"
 
 
 @given(st.lists(st.floats(0.0, 5.0), max_size=200), st.floats(0.1, 50.0), st.integers(1, 20))

@@ -26,7 +26,7 @@ PURE: Final = (
     "dtab/*.py",
     "wire/*.py",
     "demo/{context,duration,echo_answer,flags,histogram,tally,way}.py",
-    "edge/{cookies,capability,compile,context,field_types,hosts,identity,layout,limiter}.py",
+    "edge/{cookies,capability,compile,context,field_types,hosts,identity,layout,limiter,lines}.py",
     "edge/{cookies,forwarding,grant_desk,grant_page,grants,origins,own_dtab,pages,past,paths,peers,place}.py",
     "edge/{cookies,policy,rates,rules,scope,trail}.py",
     "mesh/{accrual,backoff,balance,budget,classify,forwarded,identify,prefix,reload}.py",
