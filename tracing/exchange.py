@@ -6,7 +6,7 @@ span records with their tags take ten times that.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -68,6 +68,8 @@ class ExchangeRecord(msgspec.Struct, gc=False):
     of at least 1; *_bytes count bodies.
     """
 
+    spans: ClassVar[int] = 2
+    """How many spans a record stands for."""
     route: SpanRoute
     trace: TraceContext
     client_id: bytes

@@ -1,6 +1,7 @@
 """What the hot path writes down about one side of one exchange; encoded later, off its way."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
@@ -25,6 +26,8 @@ class SpanRecord(msgspec.Struct, gc=False):
     difference, at least 1 for a finished span, 0 for one without an end.
     """
 
+    spans: ClassVar[int] = 1
+    """How many spans a record stands for; an exchange's stands for two."""
     trace_id: bytes
     span_id: bytes
     parent_id: bytes | None

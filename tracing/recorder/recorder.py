@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from tracing.exchange import ExchangeRecord, Record
+from tracing.exchange import Record
 from tracing.recorder.exporter import Exporter, ExportError, ExportRefusedError
 
 _log: Final = logging.getLogger(__name__)
@@ -32,10 +32,6 @@ async def _until(event: asyncio.Event, within_s: float) -> None:
             await event.wait()
 
 
-def _spans(record: Record) -> int:
-    return 2 if type(record) is ExchangeRecord else 1
-
-
 class Recorder:
     """Takes spans from the request's path at once and exports them in batches behind it.
 
@@ -54,7 +50,7 @@ class Recorder:
         exporter: Exporter[Any],  # its pieces are its own affair
         *,
         queue_max: int = 50_000,
-        batch_bytes: int = 256 << 10,
+        batch_bytes: int = 512 << 10,
         flush_interval_s: float = 0.5,
         attempts_max: int = 6,
         close_timeout_s: float = 3.0,
@@ -102,7 +98,7 @@ class Recorder:
 
     def record(self, record: Record) -> None:
         """Take a span, or both of an exchange. Never waits, never raises; drops past the bound."""
-        spans = _spans(record)
+        spans = record.spans
         self.recorded += spans
         if self.queued >= self._queue_max:
             self.dropped_queue_full += spans
@@ -146,7 +142,11 @@ class Recorder:
 
     def _encode_piece(self) -> None:
         queue = self._queue
-        records = [queue.popleft() for _ in range(min(len(queue), _PIECE_RECORDS))]
+        if len(queue) <= _PIECE_RECORDS:
+            records = list(queue)
+            queue.clear()
+        else:
+            records = [queue.popleft() for _ in range(_PIECE_RECORDS)]
         try:
             self._keep(self._exporter.encode(records), records)
         except Exception:  # noqa: BLE001 - one bad record must not end the recorder
@@ -157,7 +157,7 @@ class Recorder:
         try:
             self._keep(self._exporter.encode([record]), [record])
         except Exception:  # noqa: BLE001 - this is the bad one
-            spans = _spans(record)
+            spans = record.spans
             self.dropped_not_encoded += spans
             self.queued -= spans
             _log.exception("%d spans could not be encoded", spans)
@@ -165,7 +165,7 @@ class Recorder:
     def _keep(self, piece: Any, records: Sequence[Record]) -> None:
         self._pieces.append(piece)
         self._piece_bytes += self._exporter.size(piece)
-        self._piece_spans += sum(map(_spans, records))
+        self._piece_spans += sum([one.spans for one in records])
 
     async def _run(self) -> None:
         while not self._closing.is_set():
