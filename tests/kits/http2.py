@@ -61,6 +61,14 @@ class Raw:
             for name, value in event.headers or ()
         }
 
+    def body(self, stream: int) -> bytes:
+        """What came of an answer's body."""
+        return b"".join(
+            event.data or b""
+            for event in self.events
+            if isinstance(event, h2.events.DataReceived) and event.stream_id == stream
+        )
+
     def reset(self, stream: int) -> int | None:
         """The error with which a stream was reset."""
         for event in self.events:

@@ -12,9 +12,11 @@ import pytest
 
 from tests.kits.collecting import collecting, full
 from tests.kits.limits import no_longer_files
+from tests.kits.packing import pack
 from tests.vectors.zipkin import running
 from tracing.pipeline.collector import Collector
-from tracing.pipeline.http.unpack import BombError, gunzip
+from tracing.pipeline.http.unpack import BombError, gunzip, inflate
+from tracing.pipeline.model import SpanError
 from tracing.pipeline.store.sqlite import SqliteStore
 
 GOOD = {"traceId": "463ac35c9f6413ad", "id": "a2fb4a1d1a96d312"}
@@ -230,6 +232,17 @@ async def test_a_page_of_large_texts_is_bounded(client: httpx.AsyncClient) -> No
     assert "more</th><td>in the JSON" in (await client.get(f"/traces/{own}")).text
     page = await client.get("/traces?endTs=9000000000000&lookback=9000000000000")
     assert len(page.text) < 2_000_000
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+def test_a_body_of_several_members_is_unpacked_whole(coding: str) -> None:
+    whole = pack(b"one ", coding) + pack(b"", coding) + pack(b"two", coding)
+    assert inflate(whole, coding.encode()) == b"one two"
+    with pytest.raises(BombError):
+        inflate(whole, coding.encode(), 6)
+    for wrong in (whole + b"\0", whole[:-1], pack(b"", coding) * 100_000):
+        with pytest.raises(SpanError, match="Cannot unpack the body"):
+            inflate(wrong, coding.encode())
 
 
 @pytest.mark.parametrize(

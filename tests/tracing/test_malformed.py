@@ -102,6 +102,11 @@ async def test_a_question_may_be_typed_in_raw_utf8(collector: Collector, dial: D
     peer = await dial(collector)
     await peer.say("GET /api/v2/spans?serviceName=café HTTP/1.0\r\n\r\n".encode())
     assert (await peer.rest()).endswith('["é"]'.encode())
+    raw = await Raw.open(collector.url)
+    stream = raw.head("/api/v2/spans?serviceName=café", **{":method": "GET"})
+    raw.h2.end_stream(stream)
+    await raw.until(lambda: raw.body(stream) == '["é"]'.encode())
+    raw.close()
 
 
 @pytest.mark.parametrize("pieces", [1, 1_000])

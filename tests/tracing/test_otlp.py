@@ -23,6 +23,8 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from tests.kits.collecting import collecting, full
 from tests.kits.otlp_bodies import SPAN, SPAN_FIELDS, TRACE, in_json, in_proto
 from tracing.pipeline.collector import Collector
+from tracing.pipeline.decode.otel import OtelSpan, Scope, to_batch
+from tracing.pipeline.decode.otel import Resource as OtelResource
 from tracing.pipeline.decode.protobuf import write_field
 from tracing.pipeline.store.memory import MemoryStore
 
@@ -147,6 +149,17 @@ async def test_spans_without_an_id_are_rejected_and_the_rest_is_kept(
     assert "all zeros" in told.error_message
     counts = collector.ingest.counts["otlp"]
     assert (counts.spans, counts.stored, counts.dropped["invalid"]) == (4, 1, 3)
+
+
+def test_a_parent_of_zeros_is_none() -> None:
+    for zeros in ("", "0", "0" * 16):
+        [span] = to_batch([resource_of(parent_id=zeros)]).spans
+        assert span.parent_id is None
+
+
+def resource_of(**more: str) -> OtelResource:
+    span = OtelSpan(trace_id=TRACE, span_id=SPAN, **more)  # type: ignore[arg-type] # all are texts
+    return OtelResource(scopes=[Scope(spans=[span])])
 
 
 @pytest.mark.parametrize(

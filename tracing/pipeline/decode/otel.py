@@ -154,7 +154,7 @@ def _convert(span: OtelSpan, local: V2Endpoint | None, shared: Mapping[str, str]
     tags = {**shared, **_tags(span)}
     return V2Span(
         trace_id[_SPAN_DIGITS:] if trace_id.startswith(_NO_SPAN) else trace_id,
-        parent if parent and parent not in (own, _NO_SPAN) else None,
+        parent if parent != own and parent.strip("0") else None,
         own,
         _KINDS.get(span.kind),
         span.name.lower() or None,

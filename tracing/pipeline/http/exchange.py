@@ -1,13 +1,16 @@
 """One request and its answer on an HTTP/2 connection, in ASGI's words."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Scope
 
 from tracing.pipeline.connections import RATE_MIN
+
+_RAW: Final = re.compile(rb"[\x80-\xff]")
 
 
 class Wire(Protocol):
@@ -34,20 +37,25 @@ class Wire(Protocol):
         """Forget a stream; one that is not over is reset."""
 
 
+def escaped(target: bytes) -> bytes:
+    """A target in ASCII: the real server reads raw UTF-8 too, as curl sends what was typed."""
+    return _RAW.sub(lambda raw: b"%%%02X" % raw[0][0], target)
+
+
 def scope_of(headers: Iterable[tuple[bytes, bytes]], places: Mapping[str, object]) -> Scope:
     """A request's scope; the pseudo headers go where HTTP/1.1 has their like."""
     pseudo = {name: value for name, value in headers if name.startswith(b":")}
     lines = [(name, value) for name, value in headers if not name.startswith(b":")]
     if b":authority" in pseudo:
         lines.insert(0, (b"host", pseudo[b":authority"]))
-    raw, _, query = pseudo.get(b":path", b"/").partition(b"?")
+    raw, _, query = escaped(pseudo.get(b":path", b"/")).partition(b"?")
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "2",
         "method": pseudo.get(b":method", b"").decode("latin-1"),
         "scheme": "http",
-        "path": unquote(raw.decode("latin-1")),
+        "path": unquote(raw.decode("ascii")),
         "raw_path": raw,
         "query_string": query,
         "root_path": "",

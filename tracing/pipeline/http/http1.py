@@ -6,7 +6,6 @@ there are.
 """
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,6 +13,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tracing.pipeline.connections import ENDING_S, Alarm, Crowd, Unread
+from tracing.pipeline.http.exchange import escaped
 from tracing.pipeline.http.h2c import PREFACE, Http2Protocol
 from wire.errors import BadRequest
 from wire.limits import Limits
@@ -31,8 +31,6 @@ _LIMITS: Final = Limits(
     upgrades=frozenset(),
     host_required=False,
 )
-# The real server reads questions in raw UTF-8, as curl sends what was typed; the parser does not.
-_RAW: Final = re.compile(rb"[\x80-\xff]")
 # What may come of a head that is not whole; the parser keeps it.
 _HEAD_BYTES_MAX: Final = 65_536
 # A body of 10 MiB in chunks of four bytes; of the rest, such as trailers, nobody needs as much.
@@ -131,7 +129,7 @@ class EitherProtocol(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         if not (self._begun or self._open or data.isascii()):
             line, end, rest = data.partition(b"\r\n")
-            data = _RAW.sub(lambda raw: b"%%%02X" % raw[0][0], line) + end + rest
+            data = escaped(line) + end + rest
         self._came += len(data)
         self._unset_keepalive_if_required()
         try:

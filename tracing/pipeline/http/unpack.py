@@ -20,6 +20,9 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 # RFC 9659: a window of 8 MB is the most that a content-coding may ask a reader to hold.
 _ZSTD_OPTIONS: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
 
+# Of one body: what is left is copied once for each.
+_MEMBERS_MAX: Final = 64
+
 
 class BombError(Exception):
     """The body unpacks to more than the cap."""
@@ -43,27 +46,36 @@ def gunzip(body: bytes, bytes_max: int = UNPACKED_BYTES_MAX) -> bytes:
 
 
 def inflate(body: bytes, coding: bytes, bytes_max: int = UNPACKED_BYTES_MAX) -> bytes:
-    """The unpacked bytes of one whole gzip member, zlib stream or zstd frame, by its coding.
+    """The unpacked bytes of whole gzip members, zlib streams or zstd frames, by their coding.
 
-    Half a protobuf message may be a message too, so what is truncated is refused.
+    Half a protobuf message may be a message too, so what is truncated is refused; what comes behind
+    a whole member is another one (RFC 1952, 2.2; RFC 8878, 3.1), as Go's senders write them.
 
     Raises: SpanError, BombError past the cap.
     """
     if coding in (b"", b"identity"):
         return body
-    unpacker: zlib._Decompress | zstd.ZstdDecompressor
-    if coding == b"zstd":
-        unpacker = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
-    elif coding in (b"gzip", b"deflate"):
-        unpacker = zlib.decompressobj(_EITHER_WINDOW)
-    else:
+    if coding not in (b"zstd", b"gzip", b"deflate"):
         raise SpanError("content-encoding: gzip, deflate, zstd and identity are read")
-    try:
-        out = unpacker.decompress(body, bytes_max + 1)
-    except (zlib.error, zstd.ZstdError) as error:
-        raise SpanError("Cannot unpack the body") from error
-    if len(out) > bytes_max:
-        raise BombError
-    if not unpacker.eof:
-        raise SpanError("Cannot unpack the body: it is truncated")
-    return out
+    out = bytearray()
+    left = body
+    for _ in range(_MEMBERS_MAX):
+        unpacker = _unpacker(coding)
+        try:
+            out += unpacker.decompress(left, bytes_max + 1 - len(out))
+        except (zlib.error, zstd.ZstdError) as error:
+            raise SpanError("Cannot unpack the body") from error
+        if len(out) > bytes_max:
+            raise BombError
+        if not unpacker.eof:
+            raise SpanError("Cannot unpack the body: it is truncated")
+        left = unpacker.unused_data
+        if not left:
+            return bytes(out)
+    raise SpanError(f"Cannot unpack the body: it has more than {_MEMBERS_MAX} parts")
+
+
+def _unpacker(coding: bytes) -> "zlib._Decompress | zstd.ZstdDecompressor":
+    if coding == b"zstd":
+        return zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+    return zlib.decompressobj(_EITHER_WINDOW)
