@@ -16,7 +16,7 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run the coroutine; it must handle its own errors, what escapes is raised by `aclose`."""
+        """Run the coroutine; it must handle its own errors, for nobody asks for its result."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

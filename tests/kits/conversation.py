@@ -172,6 +172,19 @@ class Conversation:
                 self._answer()
         return self
 
+    async def say_before_routes_are_known(self, pieces: Iterable[bytes]) -> Conversation:
+        """The same, where each route is found some turns of the loop after it was asked for."""
+        self.way.slow = asyncio.Event()
+        self.way.slow.set()
+        for piece in pieces:
+            self.say([piece])
+            await asyncio.sleep(0)
+            self._answer()
+        while self.listener.tasks:
+            await asyncio.sleep(0)
+            self._answer()
+        return self
+
     def _answer(self) -> None:
         again = True
         while again:

@@ -37,7 +37,11 @@ class Events(NamedTuple):
 
 def events(pieces: list[bytes]) -> Events:
     """Talk it through, in these pieces."""
-    talk = Conversation().say(pieces)
+    return noticed(Conversation().say(pieces))
+
+
+def noticed(talk: Conversation) -> Events:
+    """What came of it, once the client is gone."""
     talk.end()
     answers = STATUS.findall(bytes(talk.client.written))
     # How much of a body went up before the rest of it was refused is a matter of pieces.
@@ -50,6 +54,15 @@ def events(pieces: list[bytes]) -> Events:
 async def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
     assert events([raw[a:b] for a, b in pairwise(edges)]) == events([raw])
+
+
+@PLENTY
+@given(STREAMS, CUTS)
+async def test_routes_that_come_late_give_the_same_events(raw: bytes, cuts: list[int]) -> None:
+    edges = [0, *sorted(min(cut, len(raw)) for cut in cuts), len(raw)]
+    pieces = [raw[a:b] for a, b in pairwise(edges)]
+    talk = await Conversation().say_before_routes_are_known(pieces)
+    assert noticed(talk) == events([raw])
 
 
 @PLENTY
