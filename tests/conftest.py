@@ -1,8 +1,14 @@
-"""How property tests run: the same everywhere, however busy the machine is."""
+"""What every test may rely on, wherever and beside whatever it runs."""
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+# All that tests talk to is on this machine; a network's proxy is for what lies beyond.
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]
 
 # Time says nothing here: it measures the machine and what else it does. The examples are drawn from
 # a test's own text, so that a run says the same as the run before it; what `search` draws is new
