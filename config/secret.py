@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from config.model import Model
 
 SECRET_CHARACTERS_MAX: Final = 512
+_BYTES_MAX: Final = 4 * SECRET_CHARACTERS_MAX + 2  # of UTF-8, and a line break
 MASK: Final = "**********"
 
 
@@ -50,7 +51,9 @@ def _secret(value: Any) -> str:
 def _kept(file: str) -> str:
     try:
         with Path(file).open("rb") as opened:
-            content = opened.read(4 * SECRET_CHARACTERS_MAX + 2)  # of UTF-8, and a line break
+            content = opened.read(_BYTES_MAX + 1)
+        if len(content) > _BYTES_MAX:
+            return content.decode("latin-1")  # too long, whatever it says
         text = content.decode()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"

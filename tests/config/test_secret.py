@@ -59,6 +59,7 @@ def test_a_secret_under_a_misspelt_key_is_not_echoed() -> None:
         ("absent", None, "absent cannot be read: No such file or directory"),
         ("binary", b"\xff\xfe", "binary cannot be read: it is no UTF-8 text"),
         ("large", b"x" * 513, "large must have 1 to 512 characters"),
+        ("larger", b"x" + "é".encode() * 2_000, "larger must have 1 to 512 characters"),
         ("empty", b"\n", "empty must have 1 to 512 characters"),
     ],
 )
