@@ -16,10 +16,11 @@ from starlette.routing import Mount, Route
 from edge.admin_guard import AdminGuard
 from edge.admin_pages import HEADERS, explained, index, recent, table
 from edge.counts import counts, drain_state
-from edge.explain import SOMEBODY, BadQuestion, Question, explain_request, state_text
+from edge.explain import SOMEBODY, BadQuestion, Question, explain_request
 from edge.metrics import exposition
 from edge.origins import origins
 from edge.reach import effect_of
+from edge.state_text import state_text
 from mesh.admin import Admin
 from tracing.exchange import spans_of
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from edge.process import EdgeProcess
+    from edge.running import Running
     from mesh.access_log import AccessLog
     from mesh.metrics import Snapshot
     from tracing.recorder import Recorder
@@ -42,7 +43,7 @@ class EdgeAdmin:
     """Answers from the live state of the gateway beside it."""
 
     def __init__(
-        self, process: EdgeProcess, recorder: Recorder | None, access: AccessLog | None = None
+        self, process: Running, recorder: Recorder | None, access: AccessLog | None = None
     ) -> None:
         self._access = access
         self._process = process

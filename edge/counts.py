@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.process import EdgeProcess
+    from edge.running import Running
 
 
-def counts(process: EdgeProcess) -> dict[str, float]:
+def counts(process: Running) -> dict[str, float]:
     """The counts of one process; they add up over workers."""
     face, settings = process.face, process.face.settings
     found: dict[str, float] = {

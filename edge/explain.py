@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import ipaddress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dtab import Dtab, DtabSyntaxError, leafs, read_dtab
 from edge.reach import effect_of
+from edge.state_text import state_text
 from edge.trail import Step, Trail
 from mesh.context import SEPARATOR
-from mesh.plan import RouteRefused
 from naming.derived import settled
 from naming.explain import explain, lines
 from naming.interpreter import ConfiguredInterpreter
-from naming.state import Failed, Ok, Pending
+from naming.state import Ok
 from naming.waiting import until
 from proxy.call import Peer
 from wire.errors import BadRequest
@@ -172,20 +172,6 @@ async def _bound(
         "bound": state_text(state),
         "endpoints": tuple(endpoints),
     }
-
-
-def state_text(state: State[Any]) -> str:
-    """What a name is bound to, or why it is not."""
-    match state:
-        case Ok(tree):
-            return str(tree)
-        case Pending():
-            return "not known yet"
-        case Failed(RouteRefused() as refused):
-            return f"refused with {refused.status}: {refused}"
-        case Failed(error):
-            return f"failed: {error}"
-    assert_never(state)
 
 
 def _local(context: EdgeContext) -> Dtab:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from edge import reasons
 from edge.context import UNTRACED, Answer, EdgeContext, Traces
 from edge.cookies import cookies
 from edge.grants import GrantRefused
 from edge.hosts import HostTable
 from edge.own_dtab import OwnDtabs
 from edge.paths import AmbiguousPath, is_normal, normal_target
-from edge.trail import Fits
+from edge.reasons import Fits
 from mesh.context import SEPARATOR, read_linkerd_context
 from tracing.context import DEBUG, SAMPLED, SAMPLING_KNOWN, TraceContext
 from tracing.propagation import NOTHING
@@ -106,7 +107,7 @@ class Policy:
                 self.traces.sample_rate if rate is None else rate
             )
         if trail is not None:
-            trail.arrived(context, request, self.traces.sample_rate)
+            reasons.arrived(trail, context, request, self.traces.sample_rate)
         if known:
             self._trust(context, request, peer, trail)
         if place is not None:
@@ -115,7 +116,7 @@ class Policy:
             context.steady = not (known or by_path or place.redirect or context.own)
             context.asked = request.host if request.plain else None
         if trail is not None:
-            trail.decided(context, request)
+            reasons.decided(trail, context, request)
         return context
 
     def again(self, context: EdgeContext, request: RequestHead) -> bool:
@@ -199,11 +200,11 @@ class Policy:
             context.dropped = True
             context.tags = {"edge.grant.refused": refused.reason.value}
             if trail is not None:
-                trail.grant_refused(refused)
+                reasons.grant_refused(trail, refused)
             return None
         context.grant = grant
         if trail is not None:
-            trail.granted(grant)
+            reasons.granted(trail, grant)
         return grant.rule
 
     def _matching(
@@ -221,7 +222,7 @@ class Policy:
             )
             shown = rule.certificate is None or rule.knows_certificate(peer.tls)
             if trail is not None:
-                trail.tried(rule, jar, Fits(host_fits, cookie_fits, peer_fits, shown))
+                reasons.tried(trail, rule, jar, Fits(host_fits, cookie_fits, peer_fits, shown))
             if host_fits and cookie_fits and peer_fits and shown:
                 return rule
         return None
@@ -278,8 +279,8 @@ class Policy:
         # It tells nobody more than what he sent.
         context.answer = Answer(BAD_REQUEST, "path", str(error))
         if trail is not None:
-            trail.arrived(context, request, self.traces.sample_rate)
-            trail.decided(context, request)
+            reasons.arrived(trail, context, request, self.traces.sample_rate)
+            reasons.decided(trail, context, request)
         return context
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge.explain import state_text
 from edge.reach import effect_of
+from edge.state_text import state_text
 from edge.trail import visible
 from naming.explain import explain, lines
 from naming.interpreter import ConfiguredInterpreter

@@ -8,9 +8,10 @@ from dtab import show
 from mesh.stats import Tally
 
 if TYPE_CHECKING:
-    from dtab import Path
+    from collections.abc import Mapping
+
+    from dtab import Dtab, Path
     from mesh.clients import Client
-    from mesh.routes import Route
     from tracing.exchange import SpanRoute
 
 
@@ -19,22 +20,29 @@ class Branch:
 
     __slots__ = ("client", "lines", "span_route", "tags", "tally", "way")
 
-    def __init__(self, route: Route, client: Client, residual: Path) -> None:
+    def __init__(
+        self,
+        service: bytes,
+        tags: Mapping[str, str],
+        local: Dtab,
+        client: Client,
+        residual: Path,
+    ) -> None:
         self.client = client
         self.tally = Tally()
         lines = [
             b"\r\nl5d-dst-service: ",
-            route.name,
+            service,
             b"\r\nl5d-dst-client: ",
             client.name.encode(),
         ]
-        tags = {**route.tags, "client": client.name}
+        own = {**tags, "client": client.name}
         if residual.labels:
             lines += [b"\r\nl5d-dst-residual: ", str(residual).encode()]
-            tags["residual"] = str(residual)
-        if len(route.local):
-            lines += [b"\r\nl5d-ctx-dtab: ", show(route.local).encode()]
+            own["residual"] = str(residual)
+        if len(local):
+            lines += [b"\r\nl5d-ctx-dtab: ", show(local).encode()]
         self.lines = b"".join(lines)
-        self.tags = tags
+        self.tags = own
         self.way: dict[str, str] | None = None  # the tags and the trail; made by the first span
         self.span_route: SpanRoute | None = None  # made by the first exchange that is recorded

@@ -6,7 +6,7 @@ Picks endpoints, writes heads, judges answers, and leaves spans and counts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mesh.accrual import Standing
 from mesh.answers import NACKED, NACKED_FOR_GOOD, attempt_timeout, remote_failure, unable_to_connect
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from mesh.branch import Branch
     from mesh.clients import Replica
     from mesh.context import RequestContext
-    from mesh.router import Router
+    from mesh.deps import Deps
+    from mesh.face import Face
     from mesh.routes import Route
+    from mesh.spans import Spans
+    from mesh.stats import Scope
     from proxy.pool import Pool
     from tracing.context import TraceContext
     from wire.request import RequestHead
@@ -44,6 +47,18 @@ NACK: Final = re.compile(
     re.IGNORECASE,
 )
 _RETRYABLE: Final = re.compile(rb"\r\nl5d-retryable:[ \t]*true[ \t]*(?=\r|\Z)", re.IGNORECASE)
+
+
+class Host(Protocol):
+    """What a call asks of its router; `router.py` has it."""
+
+    deps: Deps
+    face: Face
+    spans: Spans
+    stats: Scope
+
+    def unable_to_route(self, route: Route) -> str:
+        """Linkerd's text for a name that leads to nobody."""
 
 
 class RoutedCall:
@@ -70,7 +85,7 @@ class RoutedCall:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a request brings; a value between would cost an object
         self,
-        router: Router,
+        router: Host,
         route: Route,
         request: RequestHead,
         context: RequestContext,

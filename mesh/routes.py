@@ -118,7 +118,9 @@ class Route:
         """Flatten the tree: a leaf's share is the product of the shares on the way to it."""
         match tree:
             case Leaf(bound):
-                into.append((share, Branch(self, self._clients.get(bound), bound.residual)))
+                client = self._clients.get(bound)
+                branch = Branch(self.name, self.tags, self.local, client, bound.residual)
+                into.append((share, branch))
             case Union(trees):
                 total = sum(part.weight for part in trees)
                 for part in trees:

@@ -6,7 +6,7 @@ an attempt and one SERVER span.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tracing.exchange import ExchangeRecord, SpanRoute
 from tracing.span import Endpoint, SpanRecord
@@ -16,14 +16,33 @@ if TYPE_CHECKING:
 
     from mesh.arrival import Arrival
     from mesh.branch import Branch
-    from mesh.call import RoutedCall
     from mesh.clients import Replica
+    from mesh.context import RequestContext
     from mesh.deps import Deps
     from mesh.routes import Route
     from proxy.call import Peer
     from tracing.context import TraceContext
+    from wire.request import RequestHead
 
 _BAD_REQUEST = 400
+
+
+class Called(Protocol):
+    """What spans tell of a call; `call.py` has it."""
+
+    route: Route
+    branch: Branch | None
+    request: RequestHead
+    peer: Peer
+    context: RequestContext
+    trace: TraceContext
+    child_id: bytes
+    failure: str
+    started_at: float
+    attempt_at: float
+
+    def started_us(self) -> int:
+        """When it began: microseconds since 1970."""
 
 
 class Spans:
@@ -41,7 +60,7 @@ class Spans:
 
     def exchange(
         self,
-        call: RoutedCall,
+        call: Called,
         branch: Branch,
         replica: Replica,
         status: int,
@@ -71,7 +90,7 @@ class Spans:
             )
         )
 
-    def _span_route(self, call: RoutedCall, branch: Branch) -> SpanRoute:
+    def _span_route(self, call: Called, branch: Branch) -> SpanRoute:
         """What the spans of a branch's exchanges share; kept with the branch."""
         branch.span_route = made = SpanRoute(
             call.route.span_name,
@@ -83,7 +102,7 @@ class Spans:
         return made
 
     def server(
-        self, call: RoutedCall, status: int, now: float, sizes: tuple[int, int], trouble: str
+        self, call: Called, status: int, now: float, sizes: tuple[int, int], trouble: str
     ) -> None:
         """The span of a request with a route. now: the clock of `started_at`."""
         tags = _tags(call, status)
@@ -104,7 +123,7 @@ class Spans:
 
     def client(
         self,
-        call: RoutedCall,
+        call: Called,
         branch: Branch,
         replica: Replica,
         status: int,
@@ -192,7 +211,7 @@ def _endpoint(peer: Peer) -> Endpoint:
     return Endpoint("", peer.ip, peer.port)
 
 
-def _tags(call: RoutedCall, status: int) -> dict[str, str]:
+def _tags(call: Called, status: int) -> dict[str, str]:
     request = call.request
     tags = {
         "http.method": request.method.decode("latin-1"),
