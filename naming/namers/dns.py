@@ -9,6 +9,7 @@ import dns.exception
 import dns.name
 import dns.rdtypes.IN.SRV
 import dns.resolver
+from dns.nameserver import Do53Nameserver
 
 from dtab import NEG, Leaf, NameTree, Path
 from naming.bound import Bound
@@ -45,8 +46,7 @@ def client(nameservers: Sequence[tuple[str, int]] = ()) -> dns.asyncresolver.Res
         with contextlib.suppress(dns.resolver.NoResolverConfiguration):
             return dns.asyncresolver.Resolver()
     found = dns.asyncresolver.Resolver(configure=False)
-    found.nameservers = [host for host, _ in nameservers]
-    found.nameserver_ports = dict(nameservers)
+    found.nameservers = [Do53Nameserver(host, port) for host, port in nameservers]
     return found
 
 

@@ -20,6 +20,7 @@ from tests.kits.namer import (
     addr_is,
     bound_of,
 )
+from tests.kits.running import free_port
 from tests.kits.static_namer import StaticNamer
 
 
@@ -134,4 +135,13 @@ async def test_a_target_that_does_not_exist_takes_no_other_with_it(dns_server: D
     namer = dns_namer(dns_server, srv_question)
     bound = await bound_of(namer, Path.of("_http._tcp.web.example"))
     await addr_is(bound.addr, ReplicaSet((Endpoint("127.0.0.2", 2),)))
+    await namer.aclose()
+
+
+async def test_two_name_servers_of_one_address_are_two(dns_server: DnsServer) -> None:
+    dns_server.zone = {("web.example.", "A"): (9, ["127.0.0.2"])}
+    asked = client([("127.0.0.1", dns_server.port), ("127.0.0.1", free_port())])
+    namer = DnsNamer(Path.of("#", "dns"), asked, host_question)
+    bound = await bound_of(namer, Path.of("web.example", "80"))
+    await addr_is(bound.addr, ReplicaSet((Endpoint("127.0.0.2", 80),)))
     await namer.aclose()
