@@ -18,6 +18,7 @@ from mesh.tls_wiring import TlsParts
 from mesh.wiring import Namers, make_interpreter, make_router, router_settings
 from naming.fs_interpreter import FsInterpreter
 from naming.playground import playground
+from naming.state import Ok
 from proxy.acceptor import Prelude
 from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch
@@ -110,8 +111,7 @@ class MeshProcess:
             listener.on_sweep = router.sweep
             router.listener = listener
             if isinstance(router.interpreter, FsInterpreter):
-                await router.interpreter.start()
-                self._followed.append(router.interpreter)
+                await self._follow(router_config.name, router.interpreter)
             self.routers.append(router)
             self._listeners.append(listener)
             port = router.settings.port if place is None else place.ports[name]
@@ -136,6 +136,20 @@ class MeshProcess:
         else:
             self.ports["admin"] = await self._admin.start(config.admin.ip, config.admin.port)
         self._unready = None
+
+    async def _follow(self, router: str, interpreter: FsInterpreter) -> None:
+        """Follow a table in a file of its own, and tell what is wrong with it, once."""
+        table = interpreter.dtab
+
+        def tell() -> None:
+            if table.trouble is not None:
+                known = isinstance(table.state, Ok)
+                told = "the last good one goes on" if known else "and there is no other"
+                self._say(f"the table of {router} cannot be read, {told}:\n{table.trouble}")
+
+        table.subscribe(tell)
+        await interpreter.start()
+        self._followed.append(interpreter)
 
     def reload_soon(self) -> None:
         """Read configuration and certificates again, and open the access log anew."""

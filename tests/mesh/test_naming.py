@@ -102,6 +102,8 @@ routers:
                 table.write_text("/svc/web =>")  # broken: the last good one goes on
                 for _ in range(5):
                     assert (await client.ask(GET))[1] == b"two"
+                told = f"table of out cannot be read, the last good one goes on:\n{table}:1:12: "
+                await asyncio.to_thread(until, lambda: told in mesh.log)
 
 
 async def test_what_a_reload_changes_is_what_the_admin_port_shows(tmp_path: Path) -> None:
