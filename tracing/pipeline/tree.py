@@ -194,7 +194,11 @@ def build(spans: Sequence[V2Span]) -> Tree:
         below = first[at]
         if below != _NOBODY:
             number = len(rows)
-            stack.extend([(one, depth + 1, number) for one in _siblings(spans, below, following)])
+            if following[below] == _NOBODY:  # of calls within each other, each has one
+                stack.append((below, depth + 1, number))
+            else:
+                chain = _siblings(spans, below, following)
+                stack.extend([(one, depth + 1, number) for one in chain])
         rows.append(Row(spans[at], depth, len(rows), 1, 0))
         owners.append(owner)
     for row, owner in zip(reversed(rows), reversed(owners), strict=True):
@@ -264,13 +268,10 @@ def _siblings(spans: Sequence[V2Span], first: int, following: Sequence[int]) -> 
 
 def _parents(spans: Sequence[V2Span], top: int) -> list[int]:
     """The number of the span that each hangs from; that of `top` where it is not in the trace."""
-    unshared: dict[str, int] = {}
-    shared: dict[tuple[str, _Place], int] = {}
-    for at, span in enumerate(spans):
-        if span.shared:
-            shared[span.id, _place(span.local_endpoint)] = at
-        else:
-            unshared[span.id] = at
+    unshared = {span.id: at for at, span in enumerate(spans) if not span.shared}
+    shared = {
+        (span.id, _place(span.local_endpoint)): at for at, span in enumerate(spans) if span.shared
+    }
     parents = []
     for at, span in enumerate(spans):
         parent = None

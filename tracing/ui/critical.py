@@ -1,5 +1,6 @@
 """The critical path of a trace: which span the whole was waiting for at each moment. Pure."""
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -20,12 +21,8 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     end_us: int
 
 
-_Times = tuple[int, int]
-_END: Final = itemgetter(1)
-
-
-def _times(span: V2Span) -> _Times | None:
-    return (span.timestamp, span.timestamp + (span.duration or 0)) if span.timestamp else None
+_END: Final = itemgetter(0)
+_Ended = tuple[int, int, Row]  # end, start
 
 
 def critical_path(tree: Tree) -> list[Piece]:
@@ -37,17 +34,14 @@ def critical_path(tree: Tree) -> list[Piece]:
     """
     pieces: list[Piece] = []
     root = tree.root
-    whole = None if root is None else _times(root.span)
-    if root is None or whole is None:
+    if root is None or not root.span.timestamp:
         return pieces
-    stack: list[tuple[Row, int, int]] = [(root, *whole)]
+    stack = [(root, root.span.timestamp, _end(root.span))]
     while stack:
         row, start, until = stack.pop()
-        ended = [(*times, child) for child in tree.children(row) if (times := _times(child.span))]
-        if len(ended) > 1:
-            ended.sort(key=_END, reverse=True)
-        for child_start, child_end, child in ended:
-            first, last = max(child_start, start), min(child_end, until)
+        for child_end, child_start, child in _ended(tree, row):
+            first = child_start if child_start > start else start  # noqa: FURB136 - max() takes
+            last = child_end if child_end < until else until  # noqa: FURB136 - four times as long
             if first >= last:
                 continue
             if last < until:
@@ -59,3 +53,24 @@ def critical_path(tree: Tree) -> list[Piece]:
         if start < until:
             pieces.append(Piece(row.at, start, until))
     return pieces
+
+
+def _end(span: V2Span) -> int:
+    return (span.timestamp or 0) + (span.duration or 0)
+
+
+def _ended(tree: Tree, row: Row) -> Sequence[_Ended]:
+    """The children that have a time, the one that ended last first."""
+    if not row.children:
+        return ()
+    if row.children == 1:  # of calls within each other, each has one
+        child = tree.rows[row.at + 1]
+        begun = child.span.timestamp
+        return ((begun + (child.span.duration or 0), begun, child),) if begun else ()
+    ended = [
+        (_end(child.span), begun, child)
+        for child in tree.children(row)
+        if (begun := child.span.timestamp)
+    ]
+    ended.sort(key=_END, reverse=True)
+    return ended
