@@ -23,9 +23,9 @@ import uvloop
 
 from bench._shapes import HEADERS
 from config import load
-from edge.edge_config import EdgeConfig
 from edge.process import EdgeProcess
-from mesh.linkerd_config import MeshConfig
+from edge.settings.edge_config import EdgeConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from proxy.call import Later, Peer
 from proxy.downstream import Downstream
@@ -35,7 +35,7 @@ from wire.request import read_request_head
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.router import Router
+    from mesh.routing.router import Router
     from proxy.listener import Listener
 
 _LINES: Final = "\r\n".join(HEADERS).encode()

@@ -14,11 +14,11 @@ from bench._cost import us
 from config import load
 from dtab import read_dtab
 from edge.assembly import assemble
-from edge.edge_config import EdgeConfig
-from edge.grant_desk import GrantDesk
-from edge.grants import Grant, mint
-from edge.policy import Policy
-from edge.trail import Trail
+from edge.grants.desk import GrantDesk
+from edge.grants.grant import Grant, mint
+from edge.settings.edge_config import EdgeConfig
+from edge.verdict.policy import Policy
+from edge.verdict.trail import Trail
 from proxy.call import Peer
 from wire.limits import EDGE_LIMITS
 from wire.request import RequestHead, read_request_head

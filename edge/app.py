@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from edge.app_handshake import deny, handshake_headers
-from edge.app_socket import AppSocket
-from edge.app_transport import Transports
-from edge.exchange import AppExchange
+from edge.answers.plain import PlainFace
+from edge.asgi.exchange import AppExchange
+from edge.asgi.handshake import deny, handshake_headers
+from edge.asgi.socket import AppSocket
+from edge.asgi.transport import Transports
 from edge.gateway import Gateway
-from edge.plain import PlainFace
-from edge.reload import ConfigSource, Reloaded, difference
+from edge.settings.reload import ConfigSource, Reloaded, difference
 from mesh.deps import Deps
 from proxy.call import Later, Peer, Reply
 from proxy.certificates import CertificateWatch
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from edge.edge_config import EdgeConfig
+    from edge.settings.edge_config import EdgeConfig
     from proxy.call import Call
 
 _SWEEP_S: Final = 0.5

@@ -6,30 +6,30 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edge.audit import Audit
-from edge.compile import Planner, compile_ceiling, compile_places, compile_rules
-from edge.context import Traces
-from edge.face import FaceSettings
-from edge.forwarding import Forwarding
-from edge.grant_desk import GrantDesk
-from edge.grant_files import GrantFiles
-from edge.limiter import Limiter, Limits
-from edge.peers import Peers
-from edge.policy import Policy
-from edge.rates import Meter, Rate
-from mesh.classify import Classifier
-from mesh.router import RouterSettings
-from mesh.service import ServiceSettings
-from mesh.tls_wiring import TlsParts
+from edge.answers.audit import Audit
+from edge.answers.face import FaceSettings
+from edge.grants.desk import GrantDesk
+from edge.grants.files import GrantFiles
+from edge.rules.rates import Meter, Rate
+from edge.settings.compile import Planner, compile_ceiling, compile_places, compile_rules
+from edge.verdict.context import Traces
+from edge.verdict.forwarding import Forwarding
+from edge.verdict.limiter import Limiter, Limits
+from edge.verdict.peers import Peers
+from edge.verdict.policy import Policy
+from mesh.resilience.classify import Classifier
+from mesh.routing.router import RouterSettings
+from mesh.routing.service import ServiceSettings
+from mesh.wiring.tls_wiring import TlsParts
 from tracing.propagation import Propagation
 from wire.limits import EDGE_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig, ForwardingConfig, LimitsConfig
-    from edge.field_types import RateConfig
-    from mesh.clients import ClientSettings
+    from edge.settings.edge_config import EdgeConfig, ForwardingConfig, LimitsConfig
+    from edge.settings.field_types import RateConfig
+    from mesh.routing.clients import ClientSettings
 
 # A read that met a dead endpoint is asked of another, within the budget.
 _SERVICE = ServiceSettings(classifier=Classifier("io.l5d.http.retryableRead5XX"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from edge.listening import make_prelude
+from edge.settings.listening import make_prelude
 from proxy.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge.edge_config import ListenerConfig
+    from edge.settings.edge_config import ListenerConfig
     from proxy.acceptor import Prelude
     from proxy.call import Way
     from proxy.certificates import CertificateWatch

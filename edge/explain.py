@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from dtab import Dtab, DtabSyntaxError, leafs, read_dtab
-from edge.reach import effect_of
-from edge.state_text import state_text
-from edge.trail import Step, Trail
+from edge.answers.reach import effect_of
+from edge.answers.state_text import state_text
+from edge.verdict.trail import Step, Trail
 from mesh.context import SEPARATOR
 from naming.derived import settled
 from naming.explain import explain, lines
@@ -26,10 +26,10 @@ from wire.reader import RequestReader
 
 if TYPE_CHECKING:
     from dtab import NameTree
-    from edge.context import EdgeContext
-    from edge.face import EdgeFace
-    from mesh.plan import Plan
-    from mesh.router import RouterSettings
+    from edge.answers.face import EdgeFace
+    from edge.verdict.context import EdgeContext
+    from mesh.routing.plan import Plan
+    from mesh.routing.router import RouterSettings
     from naming.bound import Bound
     from naming.interpreter import Interpreter
     from naming.state import State

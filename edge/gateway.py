@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from edge.assembly import assemble
-from edge.reload import in_force
-from mesh.router import Router
-from mesh.wiring import Namers, make_transformers
+from edge.settings.reload import in_force
+from mesh.routing.router import Router
+from mesh.wiring.routers import Namers, make_transformers
 from naming.interpreter import ConfiguredInterpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig
-    from edge.face import EdgeFace, FaceSettings
+    from edge.answers.face import EdgeFace, FaceSettings
+    from edge.settings.edge_config import EdgeConfig
     from mesh.deps import Deps
     from proxy.tasks import Tasks
 

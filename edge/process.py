@@ -7,13 +7,13 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from edge.admin import EdgeAdmin
+from edge.admin.exemplars import Exemplars
+from edge.admin.port import EdgeAdmin
+from edge.answers.face import EdgeFace
 from edge.doors import Doors
-from edge.exemplars import Exemplars
-from edge.face import EdgeFace
 from edge.gateway import Gateway
-from edge.reload import ConfigSource, Reloaded, difference
-from mesh.access_config import open_log
+from edge.settings.reload import ConfigSource, Reloaded, difference
+from mesh.config.access_config import open_log
 from mesh.deps import Deps
 from proxy.app_server import AppServer
 from proxy.certificates import CertificateWatch, TlsError
@@ -27,9 +27,9 @@ from tracing.span import Endpoint
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.edge_config import EdgeConfig
-    from mesh.access_log import AccessLog
-    from mesh.router import Router
+    from edge.settings.edge_config import EdgeConfig
+    from mesh.access.log import AccessLog
+    from mesh.routing.router import Router
     from proxy.listener import Listener
     from proxy.workers import Place
     from tracing.exchange import Record

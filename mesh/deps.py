@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesh.access_log import AccessLog
+    from mesh.access.log import AccessLog
     from tracing.exchange import Record
 
 

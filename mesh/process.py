@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from config import ConfigError
-from mesh.access_config import open_log
-from mesh.admin import Admin
+from mesh.admin.port import Admin
+from mesh.config.access_config import open_log
 from mesh.deps import Deps
 from mesh.reload import in_force
-from mesh.tls_wiring import TlsParts
-from mesh.wiring import Namers, make_interpreter, make_router, router_settings
+from mesh.wiring.routers import Namers, make_interpreter, make_router, router_settings
+from mesh.wiring.tls_wiring import TlsParts
 from naming.fs_interpreter import FsInterpreter
 from naming.playground import playground
 from naming.state import Ok
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dtab import Dtab
-    from mesh.access_log import AccessLog
-    from mesh.linkerd_config import MeshConfig, RouterConfig
-    from mesh.router import Router
-    from mesh.server_config import ServerConfig
+    from mesh.access.log import AccessLog
+    from mesh.config.linkerd_config import MeshConfig, RouterConfig
+    from mesh.config.server_config import ServerConfig
+    from mesh.routing.router import Router
     from naming.interpreter import Interpreter
     from proxy.workers import Place
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mesh.naming_config import FsInterpreterConfig
+from mesh.config.naming_config import FsInterpreterConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.linkerd_config import MeshConfig, RouterConfig
+    from mesh.config.linkerd_config import MeshConfig, RouterConfig
 
 # Made once, at the start.
 _FIXED: Final = ("admin", "workers", "namers", "telemetry", "accessLog")

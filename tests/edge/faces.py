@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config import load
+from edge.answers.face import EdgeFace
 from edge.assembly import assemble
-from edge.context import EdgeContext
-from edge.edge_config import EdgeConfig
-from edge.face import EdgeFace
+from edge.settings.edge_config import EdgeConfig
+from edge.verdict.context import EdgeContext
 from proxy.call import Peer
 from wire.limits import EDGE_LIMITS
 from wire.request import read_request_head

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.testing import CliRunner
 
-from edge.admin_pages import recent
+from edge.admin.pages import recent
 from tests.edge.test_ways import ask, edge
 from tests.kits.browser import MARKS, tab
 from weir.commands.explain import explain

@@ -9,7 +9,7 @@ import httpx
 
 from config import load
 from edge.app import create_app
-from edge.edge_config import EdgeConfig
+from edge.settings.edge_config import EdgeConfig
 from tests.kits.mirror import mirror
 from tests.kits.running import free_port
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dtab import read_dtab
-from edge.capability import ENTRIES_MAX, Capability
+from edge.rules.capability import ENTRIES_MAX, Capability
 from tests.edge.faces import PEER, face_of, head
 
 if TYPE_CHECKING:
-    from edge.context import EdgeContext
-    from edge.face import EdgeFace
+    from edge.answers.face import EdgeFace
+    from edge.verdict.context import EdgeContext
 
 FACE = face_of("""
 hosts: [www.hello.world]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.identity import CertificateMatch
+from edge.rules.identity import CertificateMatch
 from proxy.tls import Identity
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import RunningEdge, running_edge, services

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from config import load
-from edge.compared import compared
-from edge.edge_config import EdgeConfig
+from edge.settings.compared import compared
+from edge.settings.edge_config import EdgeConfig
 from naming.namers.inet import InetResolver
 from naming.system import SystemNamers
 from tests.kits.edge_process import running_edge, send, services
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edge.compared import Compared
+    from edge.settings.compared import Compared
 
 BASE = """
 hosts:

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from config import ConfigError, json_schema, load
-from edge.edge_config import EdgeConfig
-from edge.layout import lay_out
+from edge.settings.edge_config import EdgeConfig
+from edge.settings.layout import lay_out
 from tests.kits.certificates import Authority
 from tests.kits.edge_process import running_edge, send
 from tests.kits.mirror import mirror

@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dtab import read_dtab, read_path
-from edge.audit import Audit
-from edge.capability import Capability
-from edge.context import EdgeContext
-from edge.reach import Reach
-from edge.scope import scope_of
-from mesh.plan import RouteRefused
+from edge.answers.audit import Audit
+from edge.answers.reach import Reach
+from edge.rules.capability import Capability
+from edge.rules.scope import scope_of
+from edge.verdict.context import EdgeContext
+from mesh.routing.plan import RouteRefused
 from naming.interpreter import ConfiguredInterpreter
 from naming.state import Failed
 from proxy.call import Peer
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge.face import EdgeFace
+    from edge.answers.face import EdgeFace
 
 TRACED = """
 listener: {{ip: 127.0.0.1, port: 0}}

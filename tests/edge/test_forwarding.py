@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.context import EdgeContext
-from edge.forwarding import Forwarding
+from edge.verdict.context import EdgeContext
+from edge.verdict.forwarding import Forwarding
 from tests.kits.edge_process import running_edge
 from tests.kits.sockets import connected, upstream
 from tracing.context import TraceContext

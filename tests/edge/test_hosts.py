@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.hosts import HostTable, normal_host
+from edge.rules.hosts import HostTable, normal_host
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from config import load
-from edge.edge_config import EdgeConfig
-from edge.nginx_import import import_nginx
-from edge.nginx_text import NginxSyntaxError, read_nginx
+from edge.nginx.importing import import_nginx
+from edge.nginx.text import NginxSyntaxError, read_nginx
+from edge.settings.edge_config import EdgeConfig
 from tests.kits.edge_process import RunningEdge, running_edge, send
 from tests.kits.mirror import Mirror, mirror
 from tests.kits.peers import needs_nginx

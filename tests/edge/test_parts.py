@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtab import read_dtab, read_prefix
-from edge.capability import Capability
-from edge.context import Answer, EdgeContext
-from edge.grant_desk import TOKENS_MAX, Ceiling, GrantDesk
-from edge.grants import Grant, GrantRefused, Reason, mint, read_grant
-from edge.limiter import Limiter, Limits
-from edge.paths import AmbiguousPath, normal_target
-from edge.place import Place
-from edge.rates import Meter, Rate, client_key
-from edge.trail import visible
+from edge.grants.desk import TOKENS_MAX, Ceiling, GrantDesk
+from edge.grants.grant import Grant, GrantRefused, Reason, mint, read_grant
+from edge.rules.capability import Capability
+from edge.rules.paths import AmbiguousPath, normal_target
+from edge.rules.place import Place
+from edge.rules.rates import Meter, Rate, client_key
+from edge.verdict.context import Answer, EdgeContext
+from edge.verdict.limiter import Limiter, Limits
+from edge.verdict.trail import visible
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.generate()

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import load
+from edge.answers.face import EdgeFace
+from edge.answers.plain import PlainFace
 from edge.assembly import assemble
-from edge.context import EdgeContext
-from edge.edge_config import EdgeConfig
-from edge.face import EdgeFace
-from edge.plain import PlainFace
+from edge.settings.edge_config import EdgeConfig
+from edge.verdict.context import EdgeContext
 from proxy.call import Peer
 from tests.edge.faces import believed, passed_on
 from wire.errors import BadRequest, BadResponse

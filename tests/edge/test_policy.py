@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load
+from edge.answers.face import EdgeFace
 from edge.assembly import assemble
-from edge.edge_config import EdgeConfig
-from edge.face import EdgeFace
-from edge.trail import Trail
+from edge.settings.edge_config import EdgeConfig
+from edge.verdict.trail import Trail
 from proxy.call import Peer
 from tests.edge.faces import PEER, believed, face_of, head, passed_on
 from tests.edge.steering import NAMES
 
 if TYPE_CHECKING:
-    from edge.context import EdgeContext
+    from edge.verdict.context import EdgeContext
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dtab import Prefix, leafs, read_dtab, read_path, read_prefix
-from edge.capability import Capability
-from edge.reach import Effect, Reach, effect_of
-from edge.scope import Scope, read_scope, scope_of
-from mesh.plan import RouteRefused
+from edge.answers.reach import Effect, Reach, effect_of
+from edge.rules.capability import Capability
+from edge.rules.scope import Scope, read_scope, scope_of
+from mesh.routing.plan import RouteRefused
 from naming.interpreter import ConfiguredInterpreter
 from naming.state import Failed, Ok
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from config import load
-from edge.edge_config import EdgeConfig
-from edge.face import EdgeFace
+from edge.answers.face import EdgeFace
 from edge.gateway import Gateway
-from edge.reload import in_force
+from edge.settings.edge_config import EdgeConfig
+from edge.settings.reload import in_force
 from mesh.deps import Deps
 from proxy.settings import ListenerSettings
 from proxy.tasks import Tasks

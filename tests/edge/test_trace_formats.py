@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load
-from edge.edge_config import EdgeConfig
 from edge.process import EdgeProcess
+from edge.settings.edge_config import EdgeConfig
 from tests.kits.sockets import connected, upstream
 from tests.vectors.zipkin import running
 

@@ -10,8 +10,8 @@ import pytest
 
 from config import load
 from edge.assembly import assemble
-from edge.context import EdgeContext
-from edge.edge_config import EdgeConfig
+from edge.settings.edge_config import EdgeConfig
+from edge.verdict.context import EdgeContext
 from tests.edge.faces import PEER, believed, face_of
 from tracing.context import new_root
 from wire.limits import EDGE_LIMITS
@@ -19,7 +19,7 @@ from wire.repeat import read_again, remember
 from wire.request import RequestHead, read_request_head
 
 if TYPE_CHECKING:
-    from edge.face import EdgeFace
+    from edge.answers.face import EdgeFace
 
 CONFIG = """
 hosts:

@@ -84,8 +84,8 @@ from pathlib import Path
 
 from config import load
 from edge.app import create_app
-from edge.edge_config import EdgeConfig
-from edge.reload import ConfigSource
+from edge.settings.edge_config import EdgeConfig
+from edge.settings.reload import ConfigSource
 
 file = Path("edge.yml")
 app = create_app(load(EdgeConfig, file.read_text(), source=str(file)), ConfigSource(file))

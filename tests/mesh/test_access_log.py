@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.access_format import AccessRecord, LineFormat, UnknownField
-from mesh.access_log import AccessLog
+from mesh.access.format import AccessRecord, LineFormat, UnknownField
+from mesh.access.log import AccessLog
 
 if TYPE_CHECKING:
     from pathlib import Path

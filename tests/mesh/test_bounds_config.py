@@ -10,11 +10,11 @@ import pytest
 
 from config import load
 from dtab import read_path
-from edge.edge_config import EdgeConfig
-from mesh.bounds_config import CamelBounds, HostConnectionPool, PublicBounds
-from mesh.linkerd_config import MeshConfig
+from edge.settings.edge_config import EdgeConfig
+from mesh.config.bounds_config import CamelBounds, HostConnectionPool, PublicBounds
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
-from mesh.tls_wiring import TlsParts
+from mesh.wiring.tls_wiring import TlsParts
 from proxy.settings import ListenerSettings
 from tests.kits.sockets import connected
 from wire.limits import EDGE_LIMITS

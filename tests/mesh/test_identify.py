@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtab import read_path
-from mesh.identify import (
+from mesh.faces.identify import (
     FirstOf,
     HeaderPath,
     HeaderToken,

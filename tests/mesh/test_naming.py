@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import ConfigError, load
-from mesh.config_types import name_server
-from mesh.linkerd_config import MeshConfig
-from mesh.wiring import Namers
+from mesh.config.config_types import name_server
+from mesh.config.linkerd_config import MeshConfig
+from mesh.wiring.routers import Namers
 from tests.kits.dns_server import DnsServer
 from tests.kits.running import until
 from tests.kits.serving import GET, mesh_config, serving

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dtab import read_dtab, read_path
-from mesh.accrual import NEXT, Accrual, Signal, Standing, backoff_s
-from mesh.answers import total_timeout, unable_to_route
-from mesh.balance import draw, pick, weighted_classes
-from mesh.budget import RetryBudget
-from mesh.classify import CLASSIFIERS, Classifier
 from mesh.context import merged_deadlines, read_linkerd_context
+from mesh.faces.answers import total_timeout, unable_to_route
+from mesh.resilience.accrual import NEXT, Accrual, Signal, Standing, backoff_s
+from mesh.resilience.balance import draw, pick, weighted_classes
+from mesh.resilience.budget import RetryBudget
+from mesh.resilience.classify import CLASSIFIERS, Classifier
 from mesh.stats import Histogram, upper_edge_us
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load
-from mesh.linkerd_config import MeshConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.reload import in_force
 from tests.kits.running import until
 from tests.kits.serving import mesh_config, serving

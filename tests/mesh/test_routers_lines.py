@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh.context import RequestContext, read_linkerd_context, read_request_context
-from mesh.face import LinkerdFace
-from mesh.identify import HeaderToken
+from mesh.faces.face import LinkerdFace
+from mesh.faces.identify import HeaderToken
 from proxy.call import Peer
 from tracing.context import new_root
 from tracing.l5d import child_lines

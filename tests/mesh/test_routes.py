@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dtab import read_dtab
 from mesh.deps import Deps
-from mesh.face import LinkerdFace
-from mesh.identify import HeaderToken
-from mesh.router import Router, RouterSettings
-from mesh.routes import ROUTE_IDLE_S, ROUTES_MAX
+from mesh.faces.face import LinkerdFace
+from mesh.faces.identify import HeaderToken
+from mesh.routing.router import Router, RouterSettings
+from mesh.routing.routes import ROUTE_IDLE_S, ROUTES_MAX
 from naming.interpreter import CannotDelegateError, ConfiguredInterpreter
 from proxy.call import Later, Peer, Reply
 from proxy.tasks import Tasks

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError, load
-from mesh.accrual import Accrual
-from mesh.backoff import Constant, Jittered
-from mesh.forwarded import Label, forwarded_line
-from mesh.linkerd_config import MeshConfig
-from mesh.router_parts import make_identifier, make_plan
-from mesh.service import ServiceSettings
+from mesh.config.linkerd_config import MeshConfig
+from mesh.faces.forwarded import Label, forwarded_line
+from mesh.resilience.accrual import Accrual
+from mesh.resilience.backoff import Constant, Jittered
+from mesh.routing.service import ServiceSettings
+from mesh.wiring.router_parts import make_identifier, make_plan
 
 ROUTER = """
 routers:

@@ -11,9 +11,9 @@ import pytest
 
 from config import ConfigError, load
 from dtab import read_path
-from mesh.linkerd_config import MeshConfig
-from mesh.prefix import Prefix, fill
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
+from mesh.wiring.prefix import Prefix, fill
 from tests.kits.certificates import Authority
 from tests.kits.serving import GET, serving
 from tests.kits.sockets import connected, upstream

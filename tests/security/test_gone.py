@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from config import load
-from mesh.linkerd_config import MeshConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from tests.kits.sockets import ScriptedUpstream, connected, upstream
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import load
-from mesh.linkerd_config import MeshConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from tests.kits.sockets import connected, upstream
 from tests.vectors.zipkin import running

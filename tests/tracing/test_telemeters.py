@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import ConfigError, load
-from edge.edge_config import EdgeConfig
 from edge.process import EdgeProcess
-from mesh.linkerd_config import MeshConfig
+from edge.settings.edge_config import EdgeConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from tests.kits.serving import mesh_config
 from tests.kits.sockets import connected, upstream

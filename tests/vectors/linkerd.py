@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from config import ConfigError, load
-from mesh.linkerd_config import MeshConfig
+from mesh.config.linkerd_config import MeshConfig
 from mesh.process import MeshProcess
 from tests.vectors.linkerd_deviates import ALWAYS, DEVIATES, Deviation
 from tests.vectors.linkerd_match import Matcher, read_trace, with_ports

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 from starlette.types import ASGIApp
 
-from mesh.summed import Joined, SummedAdmin
+from mesh.admin.summed import Joined, SummedAdmin
 from proxy.app_server import AppServer
 from proxy.tasks import Tasks
 from proxy.workers import Address, Workers, WorkersFailed

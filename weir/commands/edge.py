@@ -64,11 +64,11 @@ def run(
 
     Example: weir edge edge.yml
     """
-    from edge.admin_guard import AdminGuard  # noqa: PLC0415 - other commands start without it
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
-    from edge.joined import JOINED  # noqa: PLC0415
+    from edge.admin.guard import AdminGuard  # noqa: PLC0415 - other commands start without it
+    from edge.admin.joined import JOINED  # noqa: PLC0415
     from edge.process import EdgeProcess, addresses  # noqa: PLC0415
-    from edge.reload import ConfigSource  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.settings.reload import ConfigSource  # noqa: PLC0415
     from proxy.workers import Address, Place  # noqa: PLC0415
 
     chosen = file or config
@@ -109,9 +109,9 @@ def check(
     from dataclasses import asdict  # noqa: PLC0415
 
     from config import ConfigError, load, read  # noqa: PLC0415
-    from edge.advice import advice  # noqa: PLC0415
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
-    from edge.placed import placed  # noqa: PLC0415
+    from edge.settings.advice import advice  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.settings.placed import placed  # noqa: PLC0415
     from naming.namers.inet import InetResolver  # noqa: PLC0415
     from naming.system import SystemNamers  # noqa: PLC0415
 
@@ -151,7 +151,7 @@ def fmt(
 ) -> None:
     """Write FILE in its canonical layout, comments included."""
     from config import ConfigError  # noqa: PLC0415
-    from edge.layout import lay_out  # noqa: PLC0415
+    from edge.settings.layout import lay_out  # noqa: PLC0415
 
     text = read_text(file)
     try:
@@ -178,8 +178,8 @@ def diff(
 
     Example: weir edge diff edge.yml new.yml --admin http://127.0.0.1:9992
     """
-    from edge.compared import compared  # noqa: PLC0415
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.settings.compared import compared  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
     from naming.namers.inet import InetResolver  # noqa: PLC0415
     from naming.system import SystemNamers  # noqa: PLC0415
 
@@ -225,9 +225,9 @@ def import_(
     Example: weir edge import nginx.conf > edge.yml
     """
     from config import ConfigError, load  # noqa: PLC0415
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
-    from edge.nginx_import import import_nginx  # noqa: PLC0415
-    from edge.nginx_text import NginxSyntaxError  # noqa: PLC0415
+    from edge.nginx.importing import import_nginx  # noqa: PLC0415
+    from edge.nginx.text import NginxSyntaxError  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
 
     try:
         found = import_nginx(read_text(file))
@@ -250,6 +250,6 @@ def import_(
 def schema() -> None:
     """Write the JSON Schema of edge.yml."""
     from config import json_schema  # noqa: PLC0415
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
 
     sys.stdout.write(json.dumps(json_schema(EdgeConfig), indent=2) + "\n")

@@ -86,12 +86,12 @@ def _pair(text: str) -> tuple[str, str]:
 
 async def _offline(question: Question, file: Path) -> Answered:
     """By a configuration alone; files of namers, grant keys and withdrawn grants are read."""
+    from edge.answers.face import EdgeFace  # noqa: PLC0415
     from edge.assembly import assemble  # noqa: PLC0415
-    from edge.edge_config import EdgeConfig  # noqa: PLC0415
     from edge.explain import explain_request  # noqa: PLC0415
-    from edge.face import EdgeFace  # noqa: PLC0415
-    from edge.reload import ConfigSource  # noqa: PLC0415
-    from mesh.wiring import Namers, make_transformers  # noqa: PLC0415
+    from edge.settings.edge_config import EdgeConfig  # noqa: PLC0415
+    from edge.settings.reload import ConfigSource  # noqa: PLC0415
+    from mesh.wiring.routers import Namers, make_transformers  # noqa: PLC0415
     from naming.interpreter import ConfiguredInterpreter  # noqa: PLC0415
 
     config = read_config(EdgeConfig, file)

@@ -18,7 +18,7 @@ from weir.commands.ending import FAILED, USAGE, fail, read_text, rewrite
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from edge.capability import Capability
+    from edge.rules.capability import Capability
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,7 +63,7 @@ def keygen(
         Ed25519PrivateKey,
     )
 
-    from edge.grants import KEY_ID  # noqa: PLC0415
+    from edge.grants.grant import KEY_ID  # noqa: PLC0415
 
     if public.suffix != ".pem" or not KEY_ID.fullmatch(public.stem):
         fail(f"{public}: a public key's file is named KID.pem, KID of letters, digits, - _", USAGE)
@@ -111,8 +111,8 @@ def mint(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     --override '/host/world => /srv/world-v2' --ttl 8h
     """
     from dtab import DtabSyntaxError, read_dtab  # noqa: PLC0415
-    from edge.grants import Grant, GrantRefused, read_grant  # noqa: PLC0415
-    from edge.grants import mint as sign  # noqa: PLC0415
+    from edge.grants.grant import Grant, GrantRefused, read_grant  # noqa: PLC0415
+    from edge.grants.grant import mint as sign  # noqa: PLC0415
 
     lifetime_s = _seconds(ttl)
     signer = _signing_key(key)
@@ -151,7 +151,7 @@ def _seconds(ttl: str) -> int:
 
 def _scope(services: str, targets: str) -> Capability | None:
     from dtab import read_prefix  # noqa: PLC0415
-    from edge.capability import Capability  # noqa: PLC0415
+    from edge.rules.capability import Capability  # noqa: PLC0415
 
     if not services and not targets:
         return None
@@ -196,9 +196,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,  # noqa: FBT002
 ) -> None:
     """Tell what a grant says, and whether a gateway with those keys would take it now."""
-    from edge.grant_desk import Ceiling  # noqa: PLC0415
-    from edge.grant_files import GrantFileError, read_keys, read_revoked  # noqa: PLC0415
-    from edge.grants import GrantRefused, check_time, read_grant  # noqa: PLC0415
+    from edge.grants.desk import Ceiling  # noqa: PLC0415
+    from edge.grants.files import GrantFileError, read_keys, read_revoked  # noqa: PLC0415
+    from edge.grants.grant import GrantRefused, check_time, read_grant  # noqa: PLC0415
 
     text = (sys.stdin.read() if token == STDIN else token).strip().rpartition("#")[2]
     verdict = "its signature was not checked: give --keys" if keys is None else "good"
@@ -235,7 +235,7 @@ def revoke(
     file: Annotated[Path, typer.Option(help="The list that the gateways watch.")],
 ) -> None:
     """Withdraw a grant, all grants of a holder, or a key; gateways see it within a second."""
-    from edge.grants import GrantRefused, read_grant  # noqa: PLC0415
+    from edge.grants.grant import GrantRefused, read_grant  # noqa: PLC0415
 
     word = what.strip()
     if word.count(".") > 1:

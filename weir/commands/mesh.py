@@ -24,7 +24,7 @@ def mesh(
     Example: weir mesh examples/mesh/node.yml
     """
     from config import load  # noqa: PLC0415 - other commands start without it
-    from mesh.linkerd_config import MeshConfig  # noqa: PLC0415
+    from mesh.config.linkerd_config import MeshConfig  # noqa: PLC0415
     from mesh.process import MeshProcess, addresses  # noqa: PLC0415
     from proxy.workers import Address, Place  # noqa: PLC0415
     from weir.commands.crew import Crew  # noqa: PLC0415

@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from edge.looks import look_of
+from edge.answers.looks import look_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
