@@ -198,7 +198,10 @@ class Workers:
         loop = asyncio.get_running_loop()
         while not self.stopping:
             began = loop.time()
-            code = await self._run(worker)
+            try:
+                ending = _ending(await self._run(worker))
+            except OSError as error:  # no process or no descriptor to be had, for now
+                ending = f"could not be started: {error.strerror}"
             if worker.ready:
                 self.on_gone(worker)
             was_ready, worker.ready = worker.said.is_set(), False
@@ -208,13 +211,13 @@ class Workers:
             lived = loop.time() - began
             worker.crashes_in_a_row = 0 if lived > HEALTHY_S else worker.crashes_in_a_row + 1
             delay_s = min(BACKOFF_S * 2 ** max(worker.crashes_in_a_row - 1, 0), BACKOFF_S_MAX)
-            self._say(f"worker {worker.index} {_ending(code)}; another in {delay_s:g} s")
+            self._say(f"worker {worker.index} {ending}; another in {delay_s:g} s")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await self._stop.wait()
 
     async def _run(self, worker: Worker) -> int:
-        """One process, from its start to its end; returns its exit code."""
+        """One process, from its start to its end; returns its exit code. Raises: OSError."""
         ours, theirs = socket.socketpair()
         place = {
             "index": worker.index,
@@ -232,6 +235,9 @@ class Workers:
                 env={**os.environ, VARIABLE: json.dumps(place)},
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends them in order
             )
+        except OSError:
+            ours.close()
+            raise
         finally:
             theirs.close()
         if self.stopping:  # asked to end while the process was being made

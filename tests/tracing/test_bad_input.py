@@ -337,3 +337,22 @@ def test_the_room_is_what_all_take_together() -> None:
     intake.change(4)
     intake.change(-10)
     assert intake.held == 0
+
+
+async def test_others_are_served_while_large_messages_are_read(collector: Collector) -> None:
+    small = RECEIVERS[0]
+
+    async def send_small(served: list[bool]) -> None:
+        while True:
+            assert await small.send(collector, small.message([GOOD]), "") == TAKEN
+            served.append(collector.ingest.large.waiting > 0)
+
+    for slow in RECEIVERS:
+        if slow.name in ("OTLP protobuf", "proto3", "thrift"):
+            message = slow.message([good_of(n % 200) for n in range(40_000)])
+            served: list[bool] = []
+            others = asyncio.ensure_future(send_small(served))
+            assert await slow.send(collector, message, "") == TAKEN
+            others.cancel()
+            assert served.count(True) > 1
+    assert collector.ingest.large.waiting == 0

@@ -1,5 +1,6 @@
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,9 +11,12 @@ from config import ConfigError, load
 from tests.kits.span_store import span
 from tracing.pipeline.collector import Collector, bind
 from tracing.pipeline.collector_config import CollectorConfig
+from tracing.pipeline.decode.formats import decode_v2_json
+from tracing.pipeline.ingest import Ingest
 from tracing.pipeline.model import V2Annotation
 from tracing.pipeline.settings import Settings
 from tracing.pipeline.store.memory import MemoryStore
+from tracing.pipeline.store.sqlite import SqliteStore
 from tracing.pipeline.tags import CUT_TAG, REDACTED, TagRules
 
 FILE = """
@@ -109,3 +113,15 @@ async def test_no_secret_reaches_the_store_and_what_was_changed_is_counted(
         assert [one["tags"] for one in spans] == [{"authorization": REDACTED}, {"a": "b"}]
         text = (await client.get("/prometheus")).text
         assert "weir_collector_rewritten_spans_total 1" in text
+
+
+async def test_members_that_no_format_knows_do_not_stay_beside_rules(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "spans", exporters=["elsewhere"])
+    ingest = Ingest(store, 1.0, CollectorConfig().limits.intake(), rules=config().tags.rules())
+    plain = {"traceId": "1" * 16, "id": "2" * 16, "unheardOf": "a secret"}
+    await ingest.accept("http", json.dumps([plain]).encode(), decode_v2_json)
+    await store.check()
+    [block] = await store.log("elsewhere")
+    assert b"2222" in block.body
+    assert b"secret" not in block.body
+    await store.aclose()

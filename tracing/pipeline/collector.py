@@ -210,5 +210,6 @@ class Collector:
         """Answer what is under way, store it, and stop."""
         await asyncio.gather(*(server.aclose() for server in self._servers.values()))
         await self._scribe.aclose()
+        self.ingest.close()
         await self._forwarding.aclose()
         await self._store.aclose()

@@ -10,7 +10,10 @@ _MOST: Final = 262_144
 
 def take_descriptors() -> int:
     """Allow as many as the system lets us: most shells allow 1,024 at first. Returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = min(hard if hard != resource.RLIM_INFINITY else _MOST, _MOST)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > _MOST:
+        most = _MOST if soft == resource.RLIM_INFINITY else max(soft, _MOST)
+    else:
+        most = hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return most

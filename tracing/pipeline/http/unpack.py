@@ -57,21 +57,22 @@ def inflate(body: bytes, coding: bytes, bytes_max: int = UNPACKED_BYTES_MAX) -> 
         return body
     if coding not in (b"zstd", b"gzip", b"deflate"):
         raise SpanError("content-encoding: gzip, deflate, zstd and identity are read")
-    out = bytearray()
+    parts: list[bytes] = []
     left = body
     for _ in range(_MEMBERS_MAX):
         unpacker = _unpacker(coding)
         try:
-            out += unpacker.decompress(left, bytes_max + 1 - len(out))
+            parts.append(unpacker.decompress(left, bytes_max + 1))
         except (zlib.error, zstd.ZstdError) as error:
             raise SpanError("Cannot unpack the body") from error
-        if len(out) > bytes_max:
+        bytes_max -= len(parts[-1])
+        if bytes_max < 0:
             raise BombError
         if not unpacker.eof:
             raise SpanError("Cannot unpack the body: it is truncated")
         left = unpacker.unused_data
         if not left:
-            return bytes(out)
+            return b"".join(parts)  # which copies nothing where it is one
     raise SpanError(f"Cannot unpack the body: it has more than {_MEMBERS_MAX} parts")
 
 
