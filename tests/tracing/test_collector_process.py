@@ -42,6 +42,7 @@ class Process:
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
+        self.said = folder / "stderr.txt"
         self._ready = folder / "ready.json"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -53,11 +54,12 @@ class Process:
 
     def start(self, more: Sequence[str] = (), **env: str) -> None:
         self._ready.unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            self.command("--http-port", "0", "--ready-file", str(self._ready), *more),
-            env=os.environ | env,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.said.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                self.command("--http-port", "0", "--ready-file", str(self._ready), *more),
+                env=os.environ | env,
+                stderr=stderr,
+            )
 
         def ready() -> bool:
             assert self.process is not None
@@ -169,7 +171,9 @@ def test_help_begins_with_examples() -> None:
     assert lines.index("Options:") > 5
 
 
-def test_the_ready_file_names_every_port_that_answers(collector: Process) -> None:
+def test_the_ready_file_and_the_log_name_every_port_that_answers(
+    collector: Process,
+) -> None:
     ports = ("--scribe-port", "--otlp-port", "--otlp-grpc-port")
     collector.start(more=[word for option in ports for word in (option, "0")])
     told = collector.told
@@ -181,6 +185,14 @@ def test_the_ready_file_names_every_port_that_answers(collector: Process) -> Non
         pass
     assert collector.process is not None
     assert told["pid"] == collector.process.pid
+    collector.end(signal.SIGTERM)
+    traces, *others = collector.said.read_text().splitlines()
+    assert traces.startswith(f"weir collector: {told['collector']}/traces, ")
+    assert others == [
+        f"weir collector: scribe port {told['scribe_port']}",
+        f"weir collector: otlp {told['otlp']}",
+        f"weir collector: otlp grpc {told['otlp_grpc']}",
+    ]
 
 
 async def test_every_receiver_of_the_command_takes_a_message(collector: Process) -> None:

@@ -115,8 +115,12 @@ async def _serve(options: Options, settings: Settings) -> None:
     collector = Collector(store, settings, lens=lens, **ports)
     await collector.start()
     try:
-        tell_ready(options.ready_file, {**collector.places(), "pid": os.getpid()})
+        places = collector.places()
+        tell_ready(options.ready_file, {**places, "pid": os.getpid()})
         _say(f"{collector.url}/traces, spans in {store.name}")
+        for name in ("scribe_port", "otlp", "otlp_grpc"):
+            if places[name] is not None:
+                _say(f"{name.replace('_', ' ')} {places[name]}")
         # What is here now stays. To look through all of it again holds up every sender for 50 ms.
         gc.collect()
         gc.freeze()

@@ -24,6 +24,7 @@ class Names:
         """Know what the database knows, such as after a transaction that failed."""
         db = self._db
         self._services = {name: number for number, name in db.execute("SELECT * FROM service")}
+        self._has_others = OTHERS in self._services.values()
         self._next_service = 1 + max(self._services.values(), default=0)
         # By (kind, owner, value) as sent, the day on which the table was last told.
         self._seen = {
@@ -59,7 +60,7 @@ class Names:
             kept = name.lower()
             number = self._services.get(kept)
             if len(self._services) >= _SERVICES_MAX or len(name) > _CHARS_MAX:
-                return OTHERS if number is None else number
+                return self._others() if number is None else number
             if number is None:
                 number = self._next_service
                 self._next_service += 1
@@ -67,6 +68,12 @@ class Names:
                 self._services[kept] = number
             self._services[name] = number
         return number
+
+    def _others(self) -> int:
+        if not self._has_others:
+            self._db.execute("INSERT OR IGNORE INTO service VALUES (?, ?)", (OTHERS, _UNNAMED))
+            self._has_others = True
+        return OTHERS
 
     def _see(self, kind: str, owner: str, value: str, day: int) -> None:
         if self._seen.get((kind, owner, value)) == day:

@@ -104,9 +104,13 @@ class _Search:
         db, query, needles = self._reader.db, self._query, self._needles
         more: list[object] = []
         if query.service is not None:
-            row = db.execute("SELECT id FROM service WHERE name = ?", (query.service,)).fetchone()
-            where += " AND (instr(services, ?) OR instr(services, ?))"
-            more += [f",{OTHERS if row is None else row[0]},", f",{OTHERS},"]
+            rows = db.execute(
+                "SELECT id FROM service WHERE name = ? OR id = ?", (query.service, OTHERS)
+            ).fetchall()
+            if not rows:
+                return
+            where += f" AND ({' OR '.join('instr(services, ?)' for _ in rows)})"
+            more += [f",{number}," for (number,) in rows]
         if needles.duration_min is not None:
             where += " AND duration_max >= ?"
             more.append(needles.duration_min)
