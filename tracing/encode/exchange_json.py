@@ -112,5 +112,6 @@ def encode_records(records: Iterable[Record]) -> bytes:
         )
     if others:
         return "".join(out).encode() + encode_spans(others)[1:-1]
-    out[-1:] = [last[:-1] for last in out[-1:]]  # its comma; cut off the whole, it would be a copy
+    if out:
+        out[-1] = out[-1][:-1]  # its comma; cut off the whole, it would be a copy
     return "".join(out).encode()

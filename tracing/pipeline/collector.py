@@ -109,7 +109,7 @@ def open_store(state_dir: Path | None, settings: Settings) -> SpanStore:
             exporters=exporters,
         )
     except (OSError, StoreError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = getattr(error, "strerror", None) or error
         raise CollectorError(f"cannot use {state_dir}: {reason}") from error
 
 

@@ -122,7 +122,7 @@ class LimitsConfig(Model):
     message_within_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Else a few senders that stop in the middle would fill it for ever. 10 MiB at 3 Mbit/s."""
     queue_bytes_max: Annotated[int, Field(ge=1)] = 64 << 20
-    """Of messages that wait for their place in the index or, with a tail, for their commit."""
+    """Of messages that wait for their place in the index."""
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     """Of each port; past it, the one that idles longest goes."""
     head_within_s: Annotated[float, Field(gt=0, le=3600)] = 10.0

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import fmean
 from typing import Final
 
 from tracing.pipeline.links import Link
@@ -119,7 +119,7 @@ def _stacked(names: Sequence[str], links: Sequence[Link], column: Mapping[str, i
     place: dict[str, int] = {}
     for members in columns:
         above = {name: [place[one] for one in callers[name] if one in place] for name in members}
-        order = {name: (mean(rows or [0]), name) for name, rows in above.items()}
+        order = {name: (fmean(rows or [0]), name) for name, rows in above.items()}
         members.sort(key=order.__getitem__)
         place.update({name: row for row, name in enumerate(members)})
     return columns

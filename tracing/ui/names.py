@@ -81,9 +81,7 @@ class Name(NamedTuple):
 def name_of(span: V2Span) -> Name:
     """A router's span by its label and where it leads, any other by its service."""
     who, what = _name_of(span)
-    if len(who) > _NAME_CHARS_MAX or len(what) > _NAME_CHARS_MAX:
-        return Name(who[:_NAME_CHARS_MAX], what[:_NAME_CHARS_MAX])
-    return Name(who, what)
+    return Name(who[:_NAME_CHARS_MAX], what[:_NAME_CHARS_MAX])
 
 
 def _name_of(span: V2Span) -> tuple[str, str]:
@@ -100,8 +98,7 @@ def _name_of(span: V2Span) -> tuple[str, str]:
 
 def member_of(span: V2Span) -> str:
     """Whom a span counts for in a trace's summary: a client by its short name."""
-    member = _member_of(span)
-    return member if len(member) <= _NAME_CHARS_MAX else member[:_NAME_CHARS_MAX]
+    return _member_of(span)[:_NAME_CHARS_MAX]
 
 
 def _member_of(span: V2Span) -> str:

@@ -79,7 +79,7 @@ class Recent:
         if held.kept or rows < self._large_rows:
             return
         kept = [(key, one) for key, one in self._held.items() if one.kept]
-        for key, one in kept[: len(kept) - _KEPT_MAX + 1]:
+        for key, one in kept[: max(len(kept) + 1 - _KEPT_MAX, 0)]:
             self._forget(key, one)
         held.kept = True
         # Not when somebody comes again: 100,000 rows are 100 MB that nobody may want any more.
