@@ -17,10 +17,9 @@ from tests.edge.faces import PEER, believed, face_of, head, passed_on
 from tests.edge.steering import NAMES
 
 if TYPE_CHECKING:
-    from edge.verdict.context import EdgeContext
-
-if TYPE_CHECKING:
     from pathlib import Path
+
+    from edge.verdict.context import EdgeContext
 
 CONFIG = """
 hosts: [www.hello.world, "*.example"]

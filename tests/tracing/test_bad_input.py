@@ -354,5 +354,7 @@ async def test_others_are_served_while_large_messages_are_read(collector: Collec
             others = asyncio.ensure_future(send_small(served))
             assert await slow.send(collector, message, "") == TAKEN
             others.cancel()
+            with pytest.raises(asyncio.CancelledError):  # and nothing that went wrong
+                await others
             assert served.count(True) > 1
     assert collector.ingest.large.waiting == 0

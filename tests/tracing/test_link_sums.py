@@ -68,7 +68,7 @@ CONTRADICTED = [
 @pytest.mark.parametrize("large", [3, 2_000])
 @example(plan=FAILED_LATER, asked=[(0, 1)])
 @example(plan=CONTRADICTED, asked=[(0, 1)])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(plan=steps, asked=windows)
 def test_the_sums_are_what_counting_every_trace_gives(
     tmp_path_factory: pytest.TempPathFactory,

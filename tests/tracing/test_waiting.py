@@ -186,8 +186,7 @@ steps = st.lists(
 )
 
 
-# Each example makes files, at the disk's pace.
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps)
 def test_whenever_it_dies_each_span_is_in_one_place(
     tmp_path_factory: pytest.TempPathFactory,
