@@ -1,27 +1,21 @@
 """What hurts is refused or kept as told, counted, and harms nothing else, at every receiver."""
 
-import asyncio
-import contextlib
 import resource
 import struct
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.kits.collecting import collecting, full
+from tests.kits.collecting import collecting
 from tests.kits.packing import pack, pack_zeros
-from tests.kits.receivers import LATER, PACKED, RECEIVERS, REFUSED, TAKEN, TOO_LARGE, Receiver
-from tests.kits.running import soon
+from tests.kits.receivers import PACKED, RECEIVERS, REFUSED, TAKEN, TOO_LARGE, Receiver
 from tracing.pipeline.collector import Collector
-from tracing.pipeline.collector_config import CollectorConfig, LimitsConfig, TagsConfig
-from tracing.pipeline.http.answers import read_body
-from tracing.pipeline.intake import FullError, Intake
+from tracing.pipeline.collector_config import CollectorConfig, TagsConfig
 from tracing.pipeline.model import V2Endpoint, V2Span
 from tracing.pipeline.normalise import normalised
 from tracing.pipeline.settings import Settings
@@ -247,114 +241,3 @@ async def test_a_trace_of_a_hundred_thousand_spans_is_read_at_once(collector: Co
     start = time.process_time()
     assert len(await spans(collector)) == 100_000
     assert time.process_time() - start < 3  # our own reading of the answer is in it
-
-
-async def half_a_message(port: int, size: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A POST whose body stops before its end."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: {size + 1}\r\n\r\n"
-    writer.write(head.encode() + b" " * size)
-    return reader, writer
-
-
-async def test_bodies_that_are_read_at_once_share_one_bound() -> None:
-    bound = 200_000
-    limits = LimitsConfig(reading_bytes_max=bound)
-    async with started(CollectorConfig(limits=limits)) as collector:
-        port = int(collector.url.rpartition(":")[2])
-        _, writer = await half_a_message(port, 150_000)
-        await soon(lambda: collector.ingest.intake.held >= 150_000)
-        for receiver in RECEIVERS:
-            # HTTP/2 ends a call before its body was sent, for which the client has no words.
-            size = 120_000 if "gRPC" in receiver.name else 900_000
-            large = [GOOD | {"tags": {"long": "x" * size}}]
-            counts = collector.ingest.counts[receiver.transport]
-            before = counts.messages_dropped
-            outcome = await receiver.send(collector, receiver.message(large), "")
-            # Scribe has no word for it before a call is whole: the connection ends.
-            assert outcome == (REFUSED if receiver.name == "scribe" else LATER), receiver.name
-            assert counts.messages_dropped == before + 1
-            assert collector.ingest.intake.held <= bound
-        writer.close()
-        await writer.wait_closed()
-        await soon(lambda: not collector.ingest.intake.held)
-        await unharmed(collector)
-
-
-async def test_a_body_in_tiny_pieces_takes_no_more_than_its_size() -> None:
-    size = 100_000
-    sent = iter(range(2, size + 2, 2))
-
-    async def receive() -> dict[str, Any]:
-        number = next(sent)
-        piece = number.to_bytes(4)[2:]
-        return {"type": "http.request", "body": piece, "more_body": number < size}
-
-    tracemalloc.start()
-    try:
-        body = await read_body(receive, size, Intake(size, 60))
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(body) == size
-    assert most < 4 * size
-
-
-async def test_a_body_that_stops_in_the_middle_gives_its_room_back() -> None:
-    limits = LimitsConfig(message_within_s=0.2)
-    async with started(CollectorConfig(limits=limits)) as collector:
-        reader, writer = await half_a_message(int(collector.url.rpartition(":")[2]), 100_000)
-        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
-        writer.close()
-        await writer.wait_closed()
-        reader, writer = await asyncio.open_connection("127.0.0.1", collector.scribe_port)
-        writer.write(struct.pack(">i", 100_000) + b"half")
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
-        writer.close()
-        with contextlib.suppress(ConnectionResetError):
-            await writer.wait_closed()
-        assert collector.ingest.intake.held == 0
-        await unharmed(collector)
-
-
-async def test_a_full_queue_asks_every_sender_to_come_again(tmp_path: Path) -> None:
-    async with full(tmp_path) as (collector, let_go):
-        for receiver in RECEIVERS:
-            counts = collector.ingest.counts[receiver.transport]
-            before = (counts.dropped["busy"], counts.stored)
-            assert await receiver.send(collector, receiver.message([GOOD]), "") == LATER
-            assert (counts.dropped["busy"], counts.stored) == (before[0] + 1, before[1])
-        await let_go()
-        await unharmed(collector)
-
-
-def test_the_room_is_what_all_take_together() -> None:
-    intake = Intake(10, 1.0)
-    intake.change(6)
-    with pytest.raises(FullError):
-        intake.change(5)
-    intake.change(4)
-    intake.change(-10)
-    assert intake.held == 0
-
-
-async def test_others_are_served_while_large_messages_are_read(collector: Collector) -> None:
-    small = RECEIVERS[0]
-
-    async def send_small(served: list[bool]) -> None:
-        while True:
-            assert await small.send(collector, small.message([GOOD]), "") == TAKEN
-            served.append(collector.ingest.large.waiting > 0)
-
-    for slow in RECEIVERS:
-        if slow.name in ("OTLP protobuf", "proto3", "thrift"):
-            message = slow.message([good_of(n % 200) for n in range(40_000)])
-            served: list[bool] = []
-            others = asyncio.ensure_future(send_small(served))
-            assert await slow.send(collector, message, "") == TAKEN
-            others.cancel()
-            with pytest.raises(asyncio.CancelledError):  # and nothing that went wrong
-                await others
-            assert served.count(True) > 1
-    assert collector.ingest.large.waiting == 0
