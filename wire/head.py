@@ -8,8 +8,8 @@ search:
       request line       block
 
 Bulk editing is right only on heads that llhttp has accepted (it refuses folded lines, bare LF,
-blanks before a colon, NUL). `plain.py` does the same header by header, and tests hold the two
-together.
+blanks before a colon, NUL). `edge/answers/plain.py` does the same header by header, and tests hold
+the two together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the admin port may ask of the gateway beside it; `process.py` has it."""
+"""What the admin port may ask of the gateway beside it; `edge/process.py` has it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _WAITS: Final = "as at the start; the file's waits for a restart"
 
 
 def origins(
-    config: EdgeConfig, source: ConfigSource | None, waits: Sequence[str] = ()
+    config: EdgeConfig, source: ConfigSource | None, waits: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Every value in force: key, value with secrets masked, and `file:line:column` or `default`.
 
