@@ -115,6 +115,27 @@ async def test_a_collector_that_ends_answers_what_was_sent_to_scribe(dial: Dial)
     assert (await busy.rest()).count(b"Log") == 3
 
 
+async def test_a_collector_that_ends_answers_what_came_whole_beside_half_a_body() -> None:
+    store = _Slow()
+    collector = Collector(store, Settings(), bind("127.0.0.1", 0))
+    await collector.start()
+    raw = await Raw.open(collector.url)
+    half = raw.head("/api/v2/spans", content_type="application/json")
+    raw.h2.send_data(half, b"[")
+    whole = raw.head("/api/v2/spans", content_type="application/json")
+    raw.h2.send_data(whole, b'[{"traceId": "1", "id": "1"}]', end_stream=True)
+    raw.flush()
+    await store.asked.wait()
+    ending = asyncio.ensure_future(collector.aclose())
+    await raw.until(lambda: raw.reset(half) is not None)
+    assert not raw.over
+    store.may.set()
+    await raw.until(lambda: False)
+    assert raw.lines(whole)[":status"] == "202"
+    await ending
+    raw.close()
+
+
 async def test_a_collector_that_ends_does_not_wait_for_bodies_and_says_nothing(
     dial: Dial, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -68,6 +68,7 @@ class Http2Protocol(asyncio.Protocol):
         self._noise = 0  # frames that came since the last that meant something
         self._slow = Alarm(self._too_slow)
         self._idle = Alarm(self._end)
+        self._ending = Alarm(self._refuse_halves)
         self._writable = asyncio.Event()
         self._writable.set()
         self._h2 = h2.connection.H2Connection(
@@ -94,7 +95,7 @@ class Http2Protocol(asyncio.Protocol):
         """Nobody is there any more."""
         self._connections.discard(self)
         self._crowd.leave(self)
-        for alarm in (self._slow, self._idle, self._unread):
+        for alarm in (self._slow, self._idle, self._ending, self._unread):
             alarm.off()
         self._leave()
         self._writable.set()
@@ -139,7 +140,17 @@ class Http2Protocol(asyncio.Protocol):
         if not self._streams:
             self._end()
         elif not all(stream.ended for stream in self._streams.values()):
-            self._idle.within(ENDING_S)
+            self._ending.within(ENDING_S)
+
+    def _refuse_halves(self) -> None:
+        """Wait for no bodies that are not whole yet; what is whole is still answered."""
+        for number, stream in list(self._streams.items()):
+            if not stream.ended:
+                stream.leave()
+                self._forget(number)
+                self._give_back(number, stream)
+                self._h2.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
+        self._flush()
 
     def turn_away(self) -> None:
         """End at once: another needs the place."""
