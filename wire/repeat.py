@@ -32,7 +32,8 @@ _LENGTH_LINE: Final = re.compile(rb"[Cc]ontent-[Ll]ength: (0|[1-9][0-9]{0,16})")
 # Up to its value, as most clients write a line.
 _OPENING: Final = re.compile(rb"[0-9A-Za-z_-]+: ")
 
-# A connection keeps them, and what was made of them, while it is idle: six times this at most.
+# A connection keeps them, and what was made of them, while it is idle: six times this, twelve where
+# they are a hundred short ones and have been compared one by one.
 LINES_BYTES_MAX: Final = 2_048
 
 
