@@ -3,9 +3,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from mmap import mmap
 from pathlib import Path as File
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -113,9 +114,16 @@ async def test_a_file_that_is_no_table_is_told(
     assert (await trouble(interpreter)).startswith(f"{file}: ")
 
 
-async def test_a_file_that_stays_is_not_read_again(file: File) -> None:
+@pytest.fixture
+def in_memory() -> Iterator[File]:
+    """A folder of no disk: what is written to a mapped page there changes no time of the file."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        yield File(folder)
+
+
+async def test_a_file_that_stays_is_not_read_again(in_memory: File) -> None:
+    file = in_memory / "table"
     file.write_text("/svc => /#/io.weir.static/a")
-    # A page that is mapped and dirty already changes without a new time: only a read shows it.
     with file.open("r+b") as opened, mmap(opened.fileno(), 0) as mapped:
         mapped[-1:] = b"a"
         os.utime(file, (0, 0))  # long ago: nobody waits for its writer
